@@ -1,0 +1,25 @@
+"""Barcodes of minima of loss functions: how hard each local minimum is to escape.
+
+A loss, a batched callable ``[n d] -> [n]``, is sampled; the samples fall into basins; the basins' lowest passes form a
+graph, and the elder rule reads the barcode off it:
+
+    >>> import lossbarcode as lb
+    >>> bars = lb.barcode(lb.basins(lb.sample(lb.functions.HumpCamel6(), 100_000)))
+    >>> bars
+    Barcode(6 bars, 1 infinite; HumpCamel6, 100,000 sobol points, seed 0)
+"""
+
+from . import functions
+from ._barcode import Barcode, barcode
+from ._basins import Basins, basins
+from ._graph import Graph
+from ._neighbors import Grid, NeighborTable
+from ._sampling import Samples, from_grid, from_points, sample
+from ._score import bottleneck_distance, to_score, wasserstein_distance
+
+__version__ = "0.1.0"
+__all__ = [
+    "Barcode", "Basins", "Graph", "Grid", "NeighborTable", "Samples",
+    "barcode", "basins", "bottleneck_distance", "from_grid", "from_points", "functions", "sample", "to_score",
+    "wasserstein_distance",
+]  # fmt: skip

@@ -1,0 +1,238 @@
+"""The elder rule: from the graph on minima to the barcode.
+
+In: a :class:`Graph`, from whichever route. Out: :class:`Barcode`. The rule is exact for any passes at or above their
+ends; equal numbers are ordered by row.
+
+The merge is a Borůvka contraction, a few rounds over all minima at once. In every round each component points along
+its lowest pass, which makes trees. Below the lowest pass that leaves a tree nothing from outside interferes, and along
+the pointers passes only get lower; so there every member is still alone when its own pass opens, and a running minimum
+over the members in the order of their passes says who is the elder at each. Every tree swallows at least one
+neighbor, so trees halve every round.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ._graph import Graph
+from ._types import Rows, Values
+
+
+@dataclass(frozen=True, eq=False)
+class Barcode:
+    """The segments of the minima of a loss, ascending in birth.
+
+    Attributes:
+        birth: loss at each minimum ``[k]``.
+        death: loss at the saddle over which something lower can be reached ``[k]``; inf: there is none.
+        minimum: row of the minimum in the record that the graph came from ``[k]``.
+        saddle: row of the saddle there ``[k]``; -1: none.
+        parent: bar that each bar merges into ``[k]``; -1: none.
+        size: samples in the basin of each minimum ``[k]``, or None if the route has no samples.
+        name: what the barcode is of, for titles.
+    """
+
+    birth: Values
+    death: Values
+    minimum: Rows
+    saddle: Rows
+    parent: Rows
+    size: Rows | None = None
+    name: str = ""
+
+    @property
+    def length(self) -> Values:
+        """Height to climb to escape each minimum ``[k]``; inf where there is no lower place."""
+        return self.death - self.birth
+
+    @property
+    def finite(self) -> Tensor:
+        """Which bars end ``[k]``, bool."""
+        return self.death.isfinite()
+
+    def __len__(self) -> int:
+        return len(self.birth)
+
+    def longest(self, count: int) -> Barcode:
+        """The ``count`` longest bars, infinite ones first, in the order of this barcode.
+
+        A bar ends in one that is at least as long, so parents stay.
+        """
+        keep = self.length.argsort(descending=True, stable=True)[:count].sort().values
+        number = torch.full_like(self.parent, -1)
+        number[keep] = torch.arange(len(keep), device=keep.device)
+        parent = torch.where(self.parent >= 0, number[self.parent], -1)[keep]
+        size = None if self.size is None else self.size[keep]
+        return Barcode(self.birth[keep], self.death[keep], self.minimum[keep], self.saddle[keep], parent, size, self.name)
+
+    def table(self):
+        """The bars as a ``pandas.DataFrame``, one row a bar; ``size`` is missing if the route has no samples.
+
+        Example:
+            >>> import lossbarcode as lb
+            >>> bars = lb.barcode(lb.basins(lb.from_grid([2.0, 0.0, 3.0, 1.0, 4.0])))
+            >>> print(bars.table())
+               birth  death  length  minimum  saddle  parent  size
+            0    0.0    inf     inf        1      -1      -1     3
+            1    1.0    3.0     2.0        3       2       0     2
+        """
+        import pandas as pd
+
+        names = ("birth", "death", "length", "minimum", "saddle", "parent", "size")
+        return pd.DataFrame({name: getattr(self, name).cpu().numpy() for name in names if getattr(self, name) is not None})
+
+    def persistence(self) -> list[tuple[int, tuple[float, float]]]:
+        """The bars as GUDHI lists them: ``(0, (birth, death))`` each, so that GUDHI's plots and distances take them."""
+        return [(0, bar) for bar in zip(self.birth.tolist(), self.death.tolist(), strict=True)]
+
+    def __repr__(self) -> str:
+        return f"Barcode({len(self)} bars, {len(self) - int(self.finite.sum())} infinite{'; ' + self.name if self.name else ''})"
+
+
+def barcode(source) -> Barcode:
+    """The barcode of minima of a graph, by the elder rule.
+
+    Raise a level through all losses. When a pass joins two components, the one whose lowest minimum is higher ends
+    there, in the bar [its minimum, the pass]. Of equal minima the earlier row is the elder; passes of equal height open
+    in the order of their rows. A bar of length zero exists only where values tie; it is no bar, and its samples count
+    for the bar it merges into.
+
+    Args:
+        source: a :class:`Graph`, or any record with a ``.graph`` (:class:`Basins`).
+
+    Returns:
+        Barcode. Ties included, it does not depend on device, threads or chunk sizes.
+
+    Raises:
+        ValueError: if the source is not a graph and has none.
+
+    Warns:
+        UserWarning: if the graph is in several pieces; each has an infinite bar.
+
+    Source:
+        :cite:t:`barannikov2023barcodes`; canonical forms: :cite:t:`barannikov1994framed`.
+
+    Example:
+        >>> import lossbarcode as lb
+        >>> bars = lb.barcode(lb.basins(lb.sample(lb.functions.HumpCamel3(), 100_000)))
+        >>> print(bars.table()[["birth", "death"]].round(2))
+           birth  death
+        0    0.0    inf
+        1    0.3   0.88
+        2    0.3   0.88
+    """
+    graph = source if isinstance(source, Graph) else getattr(source, "graph", None)
+    if not isinstance(graph, Graph):
+        raise ValueError(
+            f"barcode: expected a Graph or a record with a .graph, got {type(source).__name__}; samples go through lb.basins first"
+        )
+    elders = graph.values.argsort(stable=True)
+    seniority = torch.empty_like(elders)
+    seniority[elders] = torch.arange(len(elders), device=elders.device)
+
+    edges = (graph.heights < torch.inf).nonzero().squeeze(1)
+    edges = edges[graph.saddle[edges].argsort(stable=True)]
+    edges = edges[graph.heights[edges].argsort(stable=True)]
+    ends = seniority[graph.edges[edges]]
+    last, parent = merge(len(elders), ends[:, 0], ends[:, 1])
+
+    birth = graph.values[elders]
+    mortal = last >= 0
+    death = torch.full_like(birth, torch.inf)
+    death[mortal] = graph.heights[edges[last[mortal]]]
+    saddle = torch.full_like(last, -1)
+    saddle[mortal] = graph.saddle[edges[last[mortal]]]
+    parent = survivor_at_saddle(parent, saddle, death)
+
+    roots = len(birth) - int(mortal.sum())
+    if roots > 1:
+        warnings.warn(
+            f"the graph is in {roots} pieces, so there are {roots} infinite bars; if the domain is in one piece, "
+            "use more neighbors (k), a larger radius or more samples",
+            stacklevel=2,
+        )
+    keep = death > birth
+    size = getattr(source, "size", None)
+    if size is not None:
+        home = torch.where(keep, torch.arange(len(birth), device=birth.device), parent)
+        while not keep[home].all():
+            home = home[home]
+        size = torch.zeros_like(size).index_add_(0, home, size[elders])[keep]
+    renumber = keep.cumsum(0) - 1
+    parent = torch.where(parent >= 0, renumber[parent], -1)[keep]
+    name = getattr(source, "name", "")
+    return Barcode(birth[keep], death[keep], graph.minimum[elders][keep], saddle[keep], parent, size, name)
+
+
+def merge(count: int, a: Rows, b: Rows) -> tuple[Rows, Rows]:
+    """Who ends at which edge, and in whom.
+
+    Args:
+        count: number of minima, numbered from the oldest.
+        a, b: ends of the edges in the order in which they open ``[m]``.
+
+    Returns:
+        For each minimum the edge at which it ends (-1: never) and the elder it merges into (-1: none), both ``[k]``.
+    """
+    device = a.device
+    never = len(a)
+    nodes = torch.arange(count, device=device)
+    last, parent = torch.full_like(nodes, -1), torch.full_like(nodes, -1)
+    edge = torch.arange(never, device=device)
+    while True:
+        open_ = a != b
+        a, b, edge = a[open_], b[open_], edge[open_]
+        if not len(edge):
+            return last, parent
+        # Every component points along its lowest edge. Two point at each other over the lowest of a tree: its root.
+        place = lowest_edge(count, a, b, torch.arange(len(edge), device=device), never)
+        active = (place < never).nonzero().squeeze(1)
+        first = nodes.new_full((count,), never)
+        first[active] = edge[place[active]]
+        tree = nodes.clone()
+        tree[active] = (a + b)[place[active]] - active
+        root = (tree[tree] == nodes) & (nodes < tree)
+        tree[root] = nodes[root]
+        while not torch.equal(further := tree[tree], tree):
+            tree = further
+        # Below its lowest edge to another tree a tree is on its own.
+        outer = tree[a] != tree[b]
+        leaves = lowest_edge(count, tree[a[outer]], tree[b[outer]], edge[outer], never)
+        inside = active[(first[active] < leaves[tree[active]]) | (tree[active] == active)]
+        # The members of each tree, the root and then the others as their edges open ...
+        opens = torch.where(tree[inside] == inside, -1, first[inside])
+        inside = inside[opens.argsort(stable=True)]
+        inside = inside[tree[inside].argsort(stable=True)]
+        # ... and the elder among the first ones of each. Subtracting more for every later tree keeps a tree's running
+        # minimum from reaching into the next.
+        start = tree[inside] == inside
+        shift = start.cumsum(0) * count
+        elder = (inside - shift).cummin(0).values + shift
+        before, joins = elder[:-1][~start[1:]], inside[1:][~start[1:]]
+        dies, lives = torch.maximum(before, joins), torch.minimum(before, joins)
+        last[dies], parent[dies] = first[joins], lives
+        # Contract: all of a tree's members here become its elder.
+        end = torch.cat([start[1:], start.new_ones(1)])
+        becomes = nodes.clone()
+        becomes[inside] = elder[end][start.cumsum(0) - 1]
+        a, b = becomes[a], becomes[b]
+
+
+def lowest_edge(count: int, a: Rows, b: Rows, edge: Rows, never: int) -> Rows:
+    """The first of the edges at each node ``[count]``; ``never`` where there is none."""
+    first = torch.full((count,), never, dtype=torch.int64, device=a.device)
+    return first.scatter_reduce_(0, a, edge, "amin").scatter_reduce_(0, b, edge, "amin")
+
+
+def survivor_at_saddle(parent: Rows, saddle: Rows, death: Values) -> Rows:
+    """Where several components meet in one saddle, all that end there end in the one that survives it."""
+    while True:
+        above = parent.clamp_min(0)
+        same = (parent >= 0) & (parent[above] >= 0) & (saddle[above] == saddle) & (death[above] == death)
+        if not same.any():
+            return parent
+        parent = torch.where(same, parent[above], parent)

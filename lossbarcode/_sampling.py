@@ -1,0 +1,283 @@
+"""Where to evaluate a loss.
+
+In: a loss and a box, an array, or a cloud that someone brings. Out: :class:`Samples`, the losses at n places together
+with what is known about who is next to whom. Losses are evaluated in chunks, so n is bounded by what is stored, not
+by what an evaluation needs in between.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from ._checks import FLOATS, as_float_tensor, check_count, check_values
+from ._neighbors import Grid, Neighbors
+from ._types import Bounds, Loss, Points, Values
+
+CHUNK = 1 << 18  # places a call of the loss; small enough to stay in the cache for simple losses
+SLOW = 1 << 22  # evaluations from which a progress bar is shown unless told otherwise
+SOBOL_LIMIT = 1 << 30  # torch's Sobol' numbers have 30 bits
+
+
+class Places(Protocol):
+    """Points ``[n d]``: a tensor, or something that computes the rows it is asked for."""
+
+    shape: tuple[int, ...]
+
+    def __getitem__(self, rows) -> Points: ...
+
+    def __len__(self) -> int: ...
+
+
+@dataclass(frozen=True, eq=False)
+class GridPoints:
+    """The points of a grid over a box, ends included, computed when asked for: ``points[rows]`` is ``[m d]``."""
+
+    grid: Grid
+    bounds: Bounds
+    dtype: torch.dtype
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.grid), len(self.grid.shape)
+
+    @property
+    def device(self) -> torch.device:
+        return self.bounds.device
+
+    def __len__(self) -> int:
+        return len(self.grid)
+
+    def __getitem__(self, rows) -> Points:
+        if isinstance(rows, slice):
+            rows = torch.arange(*rows.indices(len(self)), device=self.device)
+        rows = torch.as_tensor(rows, device=self.device)
+        if rows.dtype == torch.bool:
+            rows = rows.nonzero().squeeze(1)
+        rows = torch.where(rows < 0, rows + len(self), rows)
+        if rows.numel() and (int(rows.min()) < 0 or int(rows.max()) >= len(self)):
+            raise IndexError(f"rows: expected numbers below {len(self)}, got {int(rows.min())} to {int(rows.max())}")
+        columns = []
+        for axis, size in enumerate(self.grid.shape):
+            at = rows // math.prod(self.grid.shape[axis + 1 :]) % size
+            low, high = self.bounds[axis].double()
+            # weights that are exactly 0 and 1 at the ends keep the ends exact
+            weight = at.double() / max(size - 1, 1)
+            columns.append(low * (1 - weight) + high * weight)
+        return torch.stack(columns, -1).to(self.dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Losses at n places.
+
+    Attributes:
+        points: the places ``[n d]``. A tensor, or on a grid an object that computes the rows it is asked for:
+            ``points[rows]`` works for both.
+        values: loss at each place ``[n]``; +inf: outside the domain.
+        bounds: the box that was sampled ``[d 2]``.
+        neighbors: who is next to whom, or None: to be found by a search for nearest neighbors.
+        name: what was sampled and how, for titles.
+    """
+
+    points: Places
+    values: Values
+    bounds: Bounds
+    neighbors: Neighbors | None = None
+    name: str = ""
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __repr__(self) -> str:
+        return f"Samples({self.name or len(self)}, losses {float(self.values.min()):.4g} to {float(self.values.max()):.4g})"
+
+
+def sample(
+    loss: Loss,
+    n: int | tuple[int, ...],
+    *,
+    bounds=None,
+    method: str = "sobol",
+    seed: int = 0,
+    device=None,
+    dtype: torch.dtype | None = None,
+    chunk_size: int = CHUNK,
+    progress: bool | None = None,
+) -> Samples:
+    """Evaluate a loss at n places of a box.
+
+    Args:
+        loss: pure batched callable, points ``[c d]`` to losses ``[c]``. +inf means: outside the domain.
+        n: number of places. For ``method="grid"`` the number of places along each axis may be given instead, and a
+            single number gives the finest grid with equally many along each axis and at most n in all.
+        bounds: the box ``[d 2]``; default ``loss.bounds``.
+        method: ``"sobol"``: scrambled Sobol' points, even and hence with few spurious minima; ``"uniform"``:
+            independent points, as in the papers; ``"grid"``: a regular grid, ends included, with implicit neighbors.
+        seed: of the points. A grid has no randomness and does not use it.
+        device: where to evaluate and store; default the CPU. The points do not depend on it.
+        dtype: float32 or float64; default torch's default.
+        chunk_size: places a call of the loss. The result does not depend on it if the loss treats rows separately.
+        progress: show a progress bar; default: when there are more than four million places.
+
+    Returns:
+        Samples, on ``device`` and in ``dtype``.
+
+    Raises:
+        ValueError: if the box is missing or empty, if n is not positive or the method unknown, if the loss returns
+            another shape, dtype or device than asked for, or if a loss is NaN or -inf.
+
+    Source:
+        Uniform points are those of Algorithm 1 of :cite:t:`barannikov2023barcodes`.
+
+    Example:
+        >>> import lossbarcode as lb
+        >>> lb.sample(lb.functions.HumpCamel6(), 4096)
+        Samples(HumpCamel6, 4,096 sobol points, seed 0, losses -1.03 to 16.42)
+    """
+    dtype = torch.get_default_dtype() if dtype is None else dtype
+    if dtype not in FLOATS:
+        raise ValueError(f"dtype: expected torch.float32 or torch.float64, got {dtype}")
+    if bounds is None:
+        bounds = getattr(loss, "bounds", None)
+        if bounds is None:
+            raise ValueError("bounds: expected a box [d 2], got None, and the loss has no .bounds; pass bounds=[[low, high], ...]")
+    bounds = check_bounds(bounds).to(device=device)
+    chunk_size = check_count(chunk_size, "chunk_size")
+    points = place(n, bounds, method, seed, dtype)
+    values = evaluate(loss, points, chunk_size, dtype, bounds.device, progress)
+    check_values(values)
+    name = getattr(loss, "name", None) or getattr(loss, "__name__", None) or type(loss).__name__
+    drawn = f"{len(points):,} {method} points" + (f", seed {seed}" if method != "grid" else "")
+    return Samples(points, values, bounds.to(dtype), points.grid if method == "grid" else None, f"{name}, {drawn}")
+
+
+def place(n, bounds: Bounds, method: str, seed: int, dtype: torch.dtype) -> Places:
+    """Points of a box by one of the methods of :func:`sample`."""
+    d = len(bounds)
+    if method == "grid":
+        if not isinstance(n, tuple | list):
+            side = round(check_count(n, "n") ** (1 / d))
+            n = (side - (side**d > n),) * d
+        if len(n) != d:
+            raise ValueError(f"n: expected a number of samples or one along each of {d} axes, got {n!r}")
+        return GridPoints(Grid(tuple(n)), bounds, dtype)
+    n = check_count(n, "n")
+    if method == "uniform":
+        unit = torch.rand(n, d, dtype=dtype, generator=torch.Generator().manual_seed(seed))
+    elif method == "sobol":
+        if n > SOBOL_LIMIT:
+            raise ValueError(f"n: expected at most {SOBOL_LIMIT} for method='sobol', got {n}; use 'uniform' or 'grid'")
+        unit = torch.quasirandom.SobolEngine(d, scramble=True, seed=seed).draw(n, dtype=dtype)
+    else:
+        raise ValueError(f"method: expected 'sobol', 'uniform' or 'grid', got {method!r}")
+    low, high = bounds.to(dtype).T
+    return torch.addcmul(low, unit.to(bounds.device), high - low)
+
+
+def evaluate(loss: Loss, points: Places, chunk_size: int, dtype, device, progress: bool | None) -> Values:
+    """Losses of all points, ``chunk_size`` at a time, each answer checked against its promise."""
+    n = len(points)
+    values = torch.empty(n, dtype=dtype, device=device)
+    silent = n <= SLOW if progress is None else not progress
+    with torch.no_grad(), tqdm(total=n, desc="loss", unit="point", unit_scale=True, disable=silent) as bar:
+        for start in range(0, n, chunk_size):
+            stop = min(start + chunk_size, n)
+            chunk = loss(points[start:stop])
+            if not isinstance(chunk, Tensor) or chunk.shape != (stop - start,) or chunk.dtype != dtype or chunk.device != values.device:
+                got = f"{chunk.dtype} of shape {list(chunk.shape)} on {chunk.device}" if isinstance(chunk, Tensor) else type(chunk).__name__
+                raise ValueError(
+                    f"loss: expected {dtype} of shape [{stop - start}] on {values.device} for points of shape "
+                    f"{[stop - start, points.shape[1]]}, got {got}; a loss maps [n d] to [n]"
+                )
+            values[start:stop] = chunk
+            bar.update(stop - start)
+    return values
+
+
+def from_grid(values, bounds=None) -> Samples:
+    """Samples from an array of losses, one axis a parameter; neighbors are those along the axes.
+
+    Args:
+        values: losses, a tensor or an array of one or more axes, float32 or float64, in any memory order;
+            +inf: outside the domain.
+        bounds: first and last coordinate along each axis ``[d 2]``; default: coordinates are indices.
+
+    Returns:
+        Samples whose rows are the elements in C order: ``numpy.unravel_index(row, values.shape)`` leads back.
+
+    Raises:
+        ValueError: if the array has no axis, is empty, is not floating-point, or holds NaN or -inf.
+
+    Example:
+        >>> import numpy as np, lossbarcode as lb
+        >>> curve = np.array([2.0, 0.0, 3.0, 1.0, 4.0])
+        >>> lb.barcode(lb.basins(lb.from_grid(curve))).persistence()
+        [(0, (0.0, inf)), (0, (1.0, 3.0))]
+    """
+    values = as_float_tensor(values, "values")
+    check_values(values)
+    grid = Grid(tuple(values.shape))
+    if bounds is None:
+        bounds = [(0.0, float(max(size - 1, 0))) for size in grid.shape]
+        box = torch.tensor(bounds, dtype=torch.float64)  # an axis of one element has no extent here
+    else:
+        box = check_bounds(bounds)
+        if len(box) != len(grid.shape):
+            raise ValueError(f"bounds: expected one row for each of {len(grid.shape)} axes, got {len(box)}")
+    box = box.to(values.device)
+    points = GridPoints(grid, box, values.dtype)
+    return Samples(points, values.reshape(-1), box.to(values.dtype), grid, "x".join(map(str, grid.shape)) + " grid")
+
+
+def from_points(points, values) -> Samples:
+    """Samples from a cloud that someone brings; :func:`basins` finds the neighbors.
+
+    Args:
+        points: places ``[n d]``, float32 or float64, finite.
+        values: losses ``[n]`` of the same dtype; +inf: outside the domain.
+
+    Raises:
+        ValueError: if shapes, dtypes or devices differ, if a point is not finite, or if a loss is NaN or -inf.
+
+    Example:
+        >>> import torch, lossbarcode as lb
+        >>> points = torch.rand(1000, 2, generator=torch.Generator().manual_seed(0))
+        >>> lb.from_points(points, points.square().sum(1))
+        Samples(1,000 given points, losses 0.0005753 to 1.975)
+    """
+    points, values = as_float_tensor(points, "points"), as_float_tensor(values, "values")
+    if points.ndim != 2 or values.shape != points.shape[:1] or points.shape[1] == 0:
+        raise ValueError(
+            f"points and values: expected shapes [n d] and [n], got {list(points.shape)} and {list(values.shape)}; "
+            "points on a line need [:, None]"
+        )
+    if points.dtype != values.dtype or points.device != values.device:
+        raise ValueError(
+            f"points and values: expected one dtype and device, got {points.dtype} on {points.device} and {values.dtype} on {values.device}"
+        )
+    check_values(values)
+    bad = (~points.isfinite()).any(1)
+    if bad.any():
+        raise ValueError(
+            f"points: expected finite coordinates, got {int(bad.sum())} rows that are not, the first at {int(bad.nonzero()[0])}"
+        )
+    bounds = torch.stack([points.amin(0), points.amax(0)], 1)
+    return Samples(points, values, bounds, None, f"{len(points):,} given points")
+
+
+def check_bounds(bounds) -> Bounds:
+    """A box as float64 ``[d 2]`` with finite, ascending ends."""
+    box = torch.as_tensor(bounds, dtype=torch.float64)
+    if box.ndim != 2 or box.shape[1] != 2 or len(box) == 0:
+        raise ValueError(f"bounds: expected shape [d 2], one (low, high) an axis, got {list(box.shape)}")
+    bad = ~(box[:, 0] < box[:, 1]) | ~box.isfinite().all(1)
+    if bad.any():
+        axis = int(bad.nonzero()[0])
+        raise ValueError(f"bounds: expected finite low < high along every axis, got {box[axis].tolist()} along axis {axis}")
+    return box

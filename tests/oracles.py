@@ -1,0 +1,109 @@
+"""Slow answers that share nothing with the package: definitions written out, GUDHI, and arithmetic on separable sums."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import gudhi
+import gudhi.hera
+import numpy as np
+
+
+def minimax(count, edges):
+    """The least level over which each vertex reaches each other: Floyd and Warshall's loops with max for plus.
+
+    ``edges`` are triples (u, v, level). Levels may be any ordered things; None means unreachable.
+    """
+    levels = sorted({level for _, _, level in edges})
+    number = {level: i for i, level in enumerate(levels)}
+    far = len(levels)
+    reach = np.full((count, count), far)
+    np.fill_diagonal(reach, -1)
+    for u, v, level in edges:
+        if u != v:
+            reach[u, v] = reach[v, u] = min(reach[u, v], number[level])
+    for via in range(count):
+        reach = np.minimum(reach, np.maximum(reach[:, via, None], reach[None, via, :]))
+    return reach, levels, far
+
+
+def bars_of_graph(values, edges, heights, saddle):
+    """The barcode of a graph on minima from the definition: (birth, death, node, saddle, parent node), no zero lengths.
+
+    A minimum ends at the lowest level over which anything older (lower, or equal and earlier) can be reached, in the
+    oldest that can be reached there.
+    """
+    order = sorted(range(len(values)), key=lambda i: (values[i], i))
+    age = {node: i for i, node in enumerate(order)}
+    triples = [(u, v, (h, s)) for (u, v), h, s in zip(edges, heights, saddle, strict=True) if h < math.inf]
+    reach, levels, far = minimax(len(values), triples)
+    bars = []
+    for p in order:
+        level = min((reach[p, q] for q in range(len(values)) if age[q] < age[p]), default=far)
+        if level == far:
+            bars.append((values[p], math.inf, p, -1, -1))
+        elif (height := levels[level][0]) > values[p]:
+            parent = min((q for q in range(len(values)) if reach[p, q] <= level), key=age.get)
+            bars.append((values[p], height, p, levels[level][1], parent))
+    return bars
+
+
+def bars_of_samples(values, edges):
+    """The same for a function on the vertices of a graph (lower-star filtration), +inf: not a vertex."""
+    inside = [i for i in range(len(values)) if values[i] < math.inf]
+    order = sorted(inside, key=lambda i: (values[i], i))
+    age = {node: i for i, node in enumerate(order)}
+    triples = [(u, v, max(age[u], age[v])) for u, v in edges if u in age and v in age]
+    reach, levels, far = minimax(len(values), triples)
+    bars = []
+    for p in order:
+        level = min((reach[p, q] for q in inside if age[q] < age[p]), default=far)
+        if level == far:
+            bars.append((values[p], math.inf, p, -1, -1))
+        elif values[top := order[levels[level]]] > values[p]:
+            parent = min((q for q in inside if reach[p, q] <= level), key=age.get)
+            bars.append((values[p], values[top], p, top, parent))
+    return bars
+
+
+def grid_edges(shape):
+    """Pairs of neighbors along the axes of an array, rows in C order."""
+    rows = np.arange(math.prod(shape)).reshape(shape)
+    for axis in range(len(shape)):
+        yield from zip(np.delete(rows, -1, axis).ravel().tolist(), np.delete(rows, 0, axis).ravel().tolist(), strict=True)
+
+
+def gudhi_of_array(array):
+    """Births and deaths by GUDHI's cubical complex with the array on its vertices, sorted."""
+    complex_ = gudhi.CubicalComplex(vertices=np.asarray(array, dtype=np.float64))
+    complex_.compute_persistence(homology_coeff_field=2, min_persistence=0)
+    bars = complex_.persistence_intervals_in_dimension(0)
+    return sorted(map(tuple, bars[bars[:, 0] < np.inf].tolist()))
+
+
+def gudhi_of_samples(values, edges):
+    """Births and deaths by GUDHI's simplex tree, sorted."""
+    tree = gudhi.SimplexTree()
+    for i, value in enumerate(values):
+        if value < math.inf:
+            tree.insert([i], value)
+    for u, v in edges:
+        if u != v and max(values[u], values[v]) < math.inf:
+            tree.insert([u, v], max(values[u], values[v]))
+    tree.compute_persistence(homology_coeff_field=2, min_persistence=0, persistence_dim_max=True)
+    return sorted(map(tuple, tree.persistence_intervals_in_dimension(0).tolist()))
+
+
+def separable(*barcodes):
+    """The barcode of f_1(x_1) + ... + f_D(x_D) from those of the f_i: births add up, the shortest length decides."""
+    bars = []
+    for combination in itertools.product(*barcodes):
+        birth = sum(b for b, _ in combination)
+        bars.append((birth, birth + min(d - b for b, d in combination)))
+    return sorted(bars)
+
+
+def bottleneck(bars, expected):
+    """The bottleneck distance of two lists of (birth, death), by GUDHI."""
+    return gudhi.hera.bottleneck_distance(np.array(bars), np.array(expected), delta=0.0)
