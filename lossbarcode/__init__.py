@@ -18,8 +18,19 @@ from ._sampling import Samples, from_grid, from_points, sample
 from ._score import bottleneck_distance, to_score, wasserstein_distance
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str):
+    """Import ``charts`` when it is first asked for, so that the rest runs where Altair is not installed."""
+    if name != "charts":
+        raise AttributeError(f"module 'lossbarcode' has no attribute {name!r}")
+    from importlib import import_module
+
+    return import_module(".charts", __name__)
+
+
 __all__ = [
     "Barcode", "Basins", "Graph", "Grid", "NeighborTable", "Samples",
-    "barcode", "basins", "bottleneck_distance", "from_grid", "from_points", "functions", "sample", "to_score",
+    "barcode", "basins", "bottleneck_distance", "charts", "from_grid", "from_points", "functions", "sample", "to_score",
     "wasserstein_distance",
 ]  # fmt: skip

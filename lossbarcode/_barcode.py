@@ -33,6 +33,8 @@ class Barcode:
         saddle: row of the saddle there ``[k]``; -1: none.
         parent: bar that each bar merges into ``[k]``; -1: none.
         size: samples in the basin of each minimum ``[k]``, or None if the route has no samples.
+        owner: bar of each minimum of the graph; a minimum without a bar of its own (length zero) has that of the bar
+            it merges into. ``bars.owner[basins.label]`` is the bar of every sample inside the domain.
         name: what the barcode is of, for titles.
     """
 
@@ -42,6 +44,7 @@ class Barcode:
     saddle: Rows
     parent: Rows
     size: Rows | None = None
+    owner: Rows | None = None
     name: str = ""
 
     @property
@@ -60,14 +63,18 @@ class Barcode:
     def longest(self, count: int) -> Barcode:
         """The ``count`` longest bars, infinite ones first, in the order of this barcode.
 
-        A bar ends in one that is at least as long, so parents stay.
+        A bar ends in one that is at least as long, so parents stay. Minima of bars left out are owned by the first bar
+        above theirs that stays.
         """
-        keep = self.length.argsort(descending=True, stable=True)[:count].sort().values
-        number = torch.full_like(self.parent, -1)
-        number[keep] = torch.arange(len(keep), device=keep.device)
-        parent = torch.where(self.parent >= 0, number[self.parent], -1)[keep]
-        size = None if self.size is None else self.size[keep]
-        return Barcode(self.birth[keep], self.death[keep], self.minimum[keep], self.saddle[keep], parent, size, self.name)
+        chosen = self.length.argsort(descending=True, stable=True)[:count]
+        keep = torch.zeros_like(self.parent, dtype=torch.bool).index_fill_(0, chosen, True)
+        above = settle(keep, self.parent)
+        size = self.size
+        if size is not None:
+            size = torch.zeros_like(chosen).index_add_(0, above[above >= 0], size[above >= 0])
+        columns = (self.birth[keep], self.death[keep], self.minimum[keep], self.saddle[keep])
+        owner = None if self.owner is None else follow(above, self.owner)
+        return Barcode(*columns, follow(above, self.parent[keep]), size, owner, self.name)
 
     def table(self):
         """The bars as a ``pandas.DataFrame``, one row a bar; ``size`` is missing if the route has no samples.
@@ -118,7 +125,7 @@ def barcode(source) -> Barcode:
 
     Example:
         >>> import lossbarcode as lb
-        >>> bars = lb.barcode(lb.basins(lb.sample(lb.functions.HumpCamel3(), 100_000)))
+        >>> bars = lb.barcode(lb.basins(lb.sample(lb.functions.HumpCamel3(), 2**16)))
         >>> print(bars.table()[["birth", "death"]].round(2))
            birth  death
         0    0.0    inf
@@ -156,16 +163,14 @@ def barcode(source) -> Barcode:
             stacklevel=2,
         )
     keep = death > birth
+    bar = settle(keep, parent)  # of each minimum, the oldest first
+    owner = torch.empty_like(bar)
+    owner[elders] = bar
     size = getattr(source, "size", None)
     if size is not None:
-        home = torch.where(keep, torch.arange(len(birth), device=birth.device), parent)
-        while not keep[home].all():
-            home = home[home]
-        size = torch.zeros_like(size).index_add_(0, home, size[elders])[keep]
-    renumber = keep.cumsum(0) - 1
-    parent = torch.where(parent >= 0, renumber[parent], -1)[keep]
-    name = getattr(source, "name", "")
-    return Barcode(birth[keep], death[keep], graph.minimum[elders][keep], saddle[keep], parent, size, name)
+        size = torch.zeros_like(elders[keep]).index_add_(0, owner, size)
+    columns = (birth[keep], death[keep], graph.minimum[elders][keep], saddle[keep])
+    return Barcode(*columns, follow(bar, parent[keep]), size, owner, getattr(source, "name", ""))
 
 
 def merge(count: int, a: Rows, b: Rows) -> tuple[Rows, Rows]:
@@ -236,3 +241,17 @@ def survivor_at_saddle(parent: Rows, saddle: Rows, death: Values) -> Rows:
         if not same.any():
             return parent
         parent = torch.where(same, parent[above], parent)
+
+
+def follow(number: Rows, rows: Rows) -> Rows:
+    """``number[rows]``, where -1 stays -1."""
+    return torch.where(rows >= 0, number[rows], -1)
+
+
+def settle(keep: Tensor, parent: Rows) -> Rows:
+    """Of every bar the number, among those kept, of the first at or above it that is kept; -1: there is none."""
+    home = torch.where(keep, torch.arange(len(keep), device=keep.device), parent)
+    home = torch.cat([home, home.new_tensor([-1])])  # so that -1, as an index, leads to -1
+    while not torch.equal(further := home[home], home):
+        home = further
+    return follow(keep.cumsum(0) - 1, home[:-1])

@@ -70,7 +70,7 @@ def bottleneck_distance(a: Barcode, b: Barcode) -> float:
         return math.inf
     bars = finite_bars(a), finite_bars(b)
     # hera takes anything below 1e-10 for 0, whatever the unit, so it gets numbers of the order of 1
-    unit = max((np.abs(side).max(initial=0.0) for side in bars)) or 1.0
+    unit = max(np.abs(side).max(initial=0.0) for side in bars) or 1.0
     finite = unit * match(bars[0] / unit, bars[1] / unit, delta=0.0)
     return float(max(infinite.max(initial=0.0), finite))
 

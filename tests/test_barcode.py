@@ -121,6 +121,22 @@ def test_views_of_a_barcode():
     assert repr(bars) == "Barcode(3 bars, 1 infinite)"
 
 
+@settings(max_examples=200)
+@given(graphs(), st.integers(0, 9))
+def test_the_longest_bars(drawn, count):
+    bars = quiet_barcode(graph_of(*drawn))
+    chosen = bars.longest(count)
+    kept = sorted(bars.length.tolist(), reverse=True)[:count]
+    assert sorted(chosen.length.tolist(), reverse=True) == kept
+    assert set(rows_of(chosen)) <= set(rows_of(bars))  # parents included: none is left out below its child
+    # a minimum is owned by the first bar at or above its own that was kept
+    for node, owner in enumerate(chosen.owner.tolist()):
+        bar = int(bars.owner[node])
+        while bar >= 0 and int(bars.minimum[bar]) not in chosen.minimum.tolist():
+            bar = int(bars.parent[bar])
+        assert (int(chosen.minimum[owner]) if owner >= 0 else None) == (int(bars.minimum[bar]) if bar >= 0 else None)
+
+
 def test_gudhi_takes_the_persistence_list():
     import gudhi.representations
 

@@ -19,7 +19,7 @@ def bars_of(finite, infinite=(0.0,)):
     birth = torch.tensor([*infinite, *(b for b, _ in finite)], dtype=torch.float64)
     death = torch.tensor([math.inf] * len(infinite) + [d for _, d in finite], dtype=torch.float64)
     rows = torch.arange(len(birth))
-    return lb.Barcode(birth, death, rows, rows, torch.full_like(rows, -1))
+    return lb.Barcode(birth, death, rows, rows, torch.where(death.isfinite(), 0, -1))
 
 
 intervals = st.lists(st.tuples(st.floats(-50, 50), st.floats(0.01, 20)).map(lambda bl: (bl[0], bl[0] + bl[1])), max_size=8)

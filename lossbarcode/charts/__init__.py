@@ -1,0 +1,12 @@
+"""Records as Altair charts; nothing numerical happens here.
+
+In: barcodes and basins. Out: ``altair`` charts, to be shown, combined or saved. A chart that shows fewer bars than there
+are says so. Colours are those of Okabe and Ito, which colour-blind readers can tell apart; minima are blue dots, saddles
+orange diamonds, and an infinite bar ends in an arrow.
+"""
+
+from ._bars import barcode, diagram, merge_tree
+from ._level import level
+from ._map import basin_map, linked
+
+__all__ = ["barcode", "basin_map", "diagram", "level", "linked", "merge_tree"]

@@ -1,0 +1,178 @@
+"""Charts hold what they should and are drawn by Vega itself, for ordinary and for odd barcodes."""
+
+import json
+import math
+import warnings
+
+import numpy as np
+import pytest
+import torch
+import vl_convert
+from test_score import bars_of
+
+import lossbarcode as lb
+
+BAR_CHARTS = [lb.charts.barcode, lb.charts.merge_tree, lb.charts.diagram]
+NAMES = ["barcode", "merge_tree", "diagram"]
+
+
+@pytest.fixture(scope="module")
+def camel():
+    basins = lb.basins(lb.sample(lb.functions.HumpCamel6(), 20_000))
+    return basins, lb.barcode(basins)
+
+
+def many_bars(count):
+    """One infinite bar and count - 1 that end in it, the i-th of length i + 1."""
+    birth = torch.zeros(count, dtype=torch.float64)
+    death = torch.arange(count, dtype=torch.float64) + 1
+    death[0] = math.inf
+    rows = torch.arange(count)
+    parent = torch.where(rows > 0, 0, -1)
+    return lb.Barcode(birth, death, rows, rows, parent, None, rows)
+
+
+def drawn(chart):
+    """The SVG by Vega, after Altair's own check against the schema; any warning fails."""
+    return vl_convert.vegalite_to_svg(chart.to_json())
+
+
+def rows_of(chart, *columns):
+    """The rows of the inline data set that has these columns."""
+    for rows in json.loads(chart.to_json())["datasets"].values():
+        if rows and set(columns) <= set(rows[0]):
+            return rows
+    return []
+
+
+@pytest.mark.parametrize("make", BAR_CHARTS, ids=NAMES)
+@pytest.mark.parametrize(
+    ("bars", "count"),
+    [
+        (bars_of([], []), "0 bars"),
+        (bars_of([]), "1 bar"),
+        (bars_of([(0.0, 1.0)] * 5), "6 bars"),
+        (bars_of([(1.0, 2.0)], [0.0, 0.5]), "3 bars"),
+        (many_bars(100_000), "of 100,000 bars shown, the longest"),
+    ],
+    ids=["none", "one", "tied", "two infinite", "many"],
+)
+def test_any_number_of_bars(make, bars, count):
+    chart = make(bars)
+    assert count in drawn(chart)
+    assert count in chart.description
+    assert len(rows_of(chart, "bar", "birth")) <= 1000
+
+
+@pytest.mark.parametrize("make", BAR_CHARTS, ids=NAMES)
+def test_the_longest_are_shown(make):
+    rows = rows_of(make(many_bars(200), limit=3), "bar", "birth")
+    assert [row["ends"] for row in rows] == ["never", "199", "200"]
+
+
+def test_rows_of_the_barcode_chart(camel):
+    _, bars = camel
+    rows = rows_of(lb.charts.barcode(bars), "bar", "birth")
+    table = bars.table()
+    np.testing.assert_allclose([row["birth"] for row in rows], table["birth"])
+    np.testing.assert_allclose([row["top"] for row in rows[1:]], table["death"][1:])
+    assert rows[0]["infinite"]
+    assert rows[0]["top"] > table["death"][1:].max()  # visibly open: above every saddle
+    assert rows[0]["ends"] == "never"
+
+
+def test_branches_of_the_merge_tree_do_not_cross(camel):
+    """A joint runs at the height of a saddle; no bar between its ends may be alive there."""
+    for bars in (camel[1], many_bars(40), lb.barcode(lb.basins(lb.sample(lb.functions.Langermann(), 20_000)))):
+        rows = rows_of(lb.charts.merge_tree(bars), "place")
+        assert sorted(row["place"] for row in rows) == list(range(len(rows)))
+        for row in rows:
+            if row["parent_place"] is not None:
+                low, high = sorted((row["place"], row["parent_place"]))
+                between = [other for other in rows if low < other["place"] < high]
+                assert all(other["top"] <= row["top"] or other["birth"] >= row["top"] for other in between)
+
+
+def test_map_shows_minima_and_saddles_where_they_are(camel):
+    basins, bars = camel
+    chart = lb.charts.basin_map(basins, bars)
+    rows = rows_of(chart, "saddle_x")
+    points = basins.samples.points
+    np.testing.assert_allclose([[row["x"], row["y"]] for row in rows], points[bars.minimum], rtol=1e-6)
+    np.testing.assert_allclose([[row["saddle_x"], row["saddle_y"]] for row in rows[1:]], points[bars.saddle[1:]], rtol=1e-6)
+    assert "<image" in drawn(chart)
+
+
+@pytest.mark.parametrize("method", ["sobol", "grid"])
+def test_the_overlay_covers_each_basin(method):
+    """Strips of the picked basin: their area is that of the basin, within a cell along its edge."""
+    basins = lb.basins(lb.sample(lb.functions.HumpCamel6(), 20_000, method=method))
+    bars = lb.barcode(basins)
+    strips = rows_of(lb.charts.linked(basins, bars), "x2")
+    area = np.zeros(len(bars))
+    for strip in strips:
+        area[strip["bar"]] += (strip["x2"] - strip["x"]) * (strip["y2"] - strip["y"])
+    np.testing.assert_allclose(area.sum(), 4 * 3, rtol=1e-6)
+    np.testing.assert_allclose(area / 12, bars.size / len(basins.samples), atol=0.01)
+
+
+def test_linked_panels_share_one_selection(camel):
+    chart = lb.charts.linked(*camel)
+    assert drawn(chart).count("<image") == 1
+    picks = [p for p in json.loads(chart.to_json())["params"] if p["name"] == "pick"]
+    assert len(picks) == 1
+    assert len(picks[0]["views"]) == 3
+
+
+def test_samples_outside_the_domain_are_left_white():
+    samples = lb.sample(lb.functions.EggCrate(), 10_000, method="grid")
+    hole = samples.points[:].norm(dim=1) < 2
+    values = samples.values.masked_fill(hole, math.inf).reshape(100, 100)
+    basins = lb.basins(lb.from_grid(values, bounds=samples.bounds))
+    strips = rows_of(lb.charts.linked(basins, lb.barcode(basins)), "x2")
+    covered = sum((s["x2"] - s["x"]) * (s["y2"] - s["y"]) for s in strips)
+    assert covered == pytest.approx(100 - math.pi * 4, rel=0.02)
+
+
+def test_level_chart_hands_components_to_their_elder():
+    """Left of the pass the younger well's points change over to the elder bar exactly at its death."""
+    basins = lb.basins(lb.sample(lb.functions.DoubleWell(), 401, method="grid", dtype=torch.float64))
+    bars = lb.barcode(basins)
+    chart = lb.charts.level(basins, bars)
+    drawn(chart)
+    rows = [row for row in rows_of(chart, "since") if 0.5 < row["x"] < 0.9]
+    pass_height = round(float(bars.death[1]), 6)
+    assert {(row["bar"], row["until"]) for row in rows} == {(1, pass_height), (0, 1e300)}
+    assert all(row["since"] == (row["loss"] if row["bar"] == 1 else pass_height) for row in rows)
+
+
+def test_colours_are_told_apart_by_colour_blind_readers():
+    from lossbarcode.charts import _bars, _level
+
+    assert {_bars.MINIMUM, _bars.SADDLE, *_level.PALETTE[:-1]} <= {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"}
+
+
+def test_wrong_dimensions_and_wrong_bars(camel):
+    basins, bars = camel
+    line = lb.basins(lb.sample(lb.functions.DoubleWell(), 100))
+    with pytest.raises(ValueError, match=r"basin_map: expected samples of two parameters, got 1"):
+        lb.charts.basin_map(line, lb.barcode(line))
+    with pytest.raises(ValueError, match=r"level: expected samples of one parameter, got 2"):
+        lb.charts.level(basins, bars)
+    with pytest.raises(ValueError, match=r"expected the barcode of these basins, got another; pass bars=lb.barcode\(basins\)"):
+        lb.charts.linked(basins, lb.barcode(line))
+
+
+def test_importing_the_package_loads_no_chart_library():
+    import subprocess
+    import sys
+
+    code = "import sys, lossbarcode; print([m for m in ('altair', 'pandas', 'gudhi', 'scipy', 'sklearn') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_charts_need_no_warning_filter(camel):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        lb.charts.linked(*camel).to_json()
