@@ -10,7 +10,7 @@ graph, and the elder rule reads the barcode off it:
 """
 
 from . import functions
-from ._barcode import Barcode, barcode
+from ._barcode import Barcode, barcode, one_point_bars
 from ._basins import Basins, basins
 from ._graph import Graph
 from ._neighbors import Grid, NeighborTable
@@ -31,6 +31,6 @@ def __getattr__(name: str):
 
 __all__ = [
     "Barcode", "Basins", "Graph", "Grid", "NeighborTable", "Samples",
-    "barcode", "basins", "bottleneck_distance", "charts", "from_grid", "from_points", "functions", "sample", "to_score",
-    "wasserstein_distance",
+    "barcode", "basins", "bottleneck_distance", "charts", "from_grid", "from_points", "functions", "one_point_bars",
+    "sample", "to_score", "wasserstein_distance",
 ]  # fmt: skip

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ._basins import Basins
 from ._graph import Graph
 from ._types import Rows, Values
 
@@ -171,6 +172,47 @@ def barcode(source) -> Barcode:
         size = torch.zeros_like(elders[keep]).index_add_(0, owner, size)
     columns = (birth[keep], death[keep], graph.minimum[elders][keep], saddle[keep])
     return Barcode(*columns, follow(bar, parent[keep]), size, owner, getattr(source, "name", ""))
+
+
+def one_point_bars(bars: Barcode, basins: Basins) -> Tensor:
+    """Which bars belong to components that never held a second sample.
+
+    Where samples lie unevenly, one of them can have no lower neighbor by chance. Such an artefact usually ends at the next
+    sample, so its component is itself alone. (A bar of the loss ends like this too if its basin is barely resolved.)
+
+    Args:
+        bars: barcode of the basins ``[k]``.
+        basins: what the bars are of.
+
+    Returns:
+        bool ``[k]``.
+
+    Raises:
+        ValueError: if the bars are not those of these basins.
+
+    Source:
+        :cite:t:`barannikov2023barcodes` leave small clusters out of their plots.
+
+    Example:
+        >>> import lossbarcode as lb
+        >>> basins = lb.basins(lb.sample(lb.functions.HumpCamel3(), 10_000, method="uniform"))
+        >>> bars = lb.barcode(basins)
+        >>> print(len(bars), "bars,", int(lb.one_point_bars(bars, basins).sum()), "of one sample")
+        20 bars, 13 of one sample
+    """
+    check_owner(bars, basins)
+    owner = follow(bars.owner, basins.label)
+    inside = owner >= 0
+    owner, values = owner[inside], basins.samples.values[inside]
+    members = torch.bincount(owner[values < bars.death[owner]], minlength=len(bars))
+    swallowed = torch.bincount(bars.parent[bars.parent >= 0], minlength=len(bars))
+    return (members == 1) & (swallowed == 0) & bars.finite
+
+
+def check_owner(bars: Barcode, basins: Basins) -> None:
+    """The bars, or the longest of them, are those of the basins."""
+    if bars.owner is None or len(bars.owner) != len(basins.minimum):
+        raise ValueError("bars: expected the barcode of these basins, got another; pass bars=lb.barcode(basins)")
 
 
 def merge(count: int, a: Rows, b: Rows) -> tuple[Rows, Rows]:

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from ._checks import FLOATS, as_float_tensor, check_count, check_values
 from ._neighbors import Grid, Neighbors

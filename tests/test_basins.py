@@ -160,6 +160,22 @@ def test_basins_partition_the_domain(drawn):
     assert (bars.birth[1:] >= bars.birth[:-1]).all()
 
 
+@given(clouds())
+def test_one_point_bars(drawn):
+    samples, edges = drawn
+    found = lb.basins(samples)
+    bars = quiet_barcode(found)
+    values = samples.values.tolist()
+    expected = []
+    for minimum, death in zip(bars.minimum.tolist(), bars.death.tolist(), strict=True):
+        component, before = {minimum}, None  # of the minimum, just below its death
+        while component != before:
+            before = set(component)
+            component |= {b for edge in edges for a, b in (edge, edge[::-1]) if a in before and values[b] < death}
+        expected.append(death < INF and len(component) == 1)
+    assert lb.one_point_bars(bars, found).tolist() == expected
+
+
 # --- nothing hidden ------------------------------------------------------------------------------------------------
 
 

@@ -6,6 +6,8 @@ of :func:`lossbarcode.charts.linked`.
 
 from __future__ import annotations
 
+import itertools
+
 import altair as alt
 import numpy as np
 import pandas as pd
@@ -14,6 +16,7 @@ from .._barcode import Barcode
 
 MINIMUM, SADDLE, BAR = "#0072B2", "#D55E00", "#5A5A5A"
 FADED = 0.2
+SELECTIONS = itertools.count()
 TOOLTIP = [
     alt.Tooltip("bar:Q", title="bar"),
     alt.Tooltip("birth:Q", title="birth (loss at minimum)", format=".5g"),
@@ -24,7 +27,8 @@ TOOLTIP = [
 
 def selection() -> alt.Parameter:
     """A click picks a bar; a double click lets go. While nothing is picked, all count as picked."""
-    return alt.selection_point(name="pick", fields=["bar"], clear="dblclick")
+    # a name of its own: Altair would make one selection of equal ones when charts are put side by side, and warn
+    return alt.selection_point(name=f"pick{next(SELECTIONS)}", fields=["bar"], clear="dblclick")
 
 
 def frame(bars: Barcode, limit: int) -> tuple[pd.DataFrame, str]:

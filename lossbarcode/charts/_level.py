@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import altair as alt
 import numpy as np
 import pandas as pd
 
-from .._barcode import Barcode
+from .._barcode import Barcode, check_owner, follow
 from .._basins import Basins
 from ._bars import BAR, TOOLTIP, frame, loss_axis, no_axis
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito, yellow left out
-MOST_POINTS = 500  # of the curve that are drawn
+MOST_POINTS = 700  # of the curve that are drawn
 
 
 def level(basins: Basins, bars: Barcode, *, limit: int = 7, width: int = 440, height: int = 320) -> alt.HConcatChart:
@@ -41,10 +43,10 @@ def level(basins: Basins, bars: Barcode, *, limit: int = 7, width: int = 440, he
     top = float(rows["top"].max())
     curve = pieces(basins, bars.longest(limit))
     low = float(curve["loss"].min())
-    start = low + 0.35 * (top - low)
-    slider = alt.param(
-        name="level", value=start, bind=alt.binding_range(min=low, max=top, step=(top - low) / 200, name="level of the loss ")
-    )
+    step = 10.0 ** math.floor(math.log10((top - low) / 100))  # so that the slider shows few digits
+    first, last, start = (round(round(at / step) * step, 9) for at in (low, top, low + 0.35 * (top - low)))
+    handle = alt.binding_range(min=first, max=last, step=step, name="level of the loss ")
+    slider = alt.param(name="level", value=start, bind=handle)
     y = loss_axis(rows, "loss")
     x = alt.X("x:Q", title="parameter", scale=alt.Scale(domain=samples.bounds[0].tolist(), nice=False, zero=False))
     colour = alt.Color("bar:N", scale=alt.Scale(domain=list(range(len(rows))), range=list(PALETTE)), legend=None)
@@ -84,9 +86,9 @@ def pieces(basins: Basins, shown: Barcode) -> pd.DataFrame:
     order = order[:: -(-len(order) // MOST_POINTS)]
     values = samples.values.cpu().double().numpy()[order]
     parent, death = shown.parent.cpu().numpy(), shown.death.double().cpu().numpy()
-    label = basins.label.cpu().numpy()[order]
-    inside = label >= 0
-    at = np.where(inside, shown.owner.cpu().numpy()[label], -1)
+    check_owner(shown, basins)
+    at = follow(shown.owner, basins.label).cpu().numpy()[order]
+    inside = at >= 0
     since = values.copy()
     parts = []
     while inside.any():  # once a generation of bars

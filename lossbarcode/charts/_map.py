@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from .._barcode import Barcode
+from .._barcode import Barcode, check_owner, follow
 from .._basins import Basins
 from .._neighbors import Grid
 from ._bars import FADED, MINIMUM, SADDLE, TOOLTIP, bars_panel, describe, frame, selection, tree_panel
@@ -77,8 +77,7 @@ def map_panel(basins: Basins, shown: Barcode, rows: pd.DataFrame, pick: alt.Para
         raise ValueError(
             f"basin_map: expected samples of two parameters, got {samples.points.shape[1]}; charts.merge_tree shows any number"
         )
-    if shown.owner is None or len(shown.owner) != len(basins.minimum):
-        raise ValueError("basin_map: expected the barcode of these basins, got another; pass bars=lb.barcode(basins)")
+    check_owner(shown, basins)
     box = samples.bounds.double().cpu().numpy()
     across, up = (alt.Scale(domain=ends.tolist(), nice=False, zero=False) for ends in box)
     x, y = alt.X("x:Q", title="x", scale=across), alt.Y("y:Q", title="y", scale=up)
@@ -154,8 +153,7 @@ def picture(basins: Basins, shown: Barcode, box: np.ndarray) -> str:
 
 def owners(basins: Basins, shown: Barcode) -> torch.Tensor:
     """The bar shown that each sample belongs to ``[n]``; -1: outside the domain."""
-    label = basins.label.cpu()
-    return torch.where(label >= 0, shown.owner.cpu()[label], -1)
+    return follow(shown.owner, basins.label).cpu()
 
 
 def strips(basins: Basins, shown: Barcode, box: np.ndarray) -> pd.DataFrame:

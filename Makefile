@@ -1,0 +1,38 @@
+# Two commands do everything on a fresh machine with Python 3.11 and make:
+#   make book   execute the notebooks and build the book: _build/html/index.html
+#   make test   all tests
+# Others: make bench, make format, make sync (notebooks from their .py twins, executed), make clean.
+PYTHON ?= python3
+BIN := .venv/bin
+.PHONY: book test bench format sync clean
+
+# The constraints pin what the committed outputs were made with.
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[book,test]"
+	touch $@
+
+book: .venv/installed
+	$(BIN)/jupyter-book build . --warningiserror --keep-going
+
+test: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -p no:cacheprovider --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg notebooks
+	$(BIN)/jupyter-book build . --warningiserror --keep-going
+
+bench: .venv/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[bench]"
+	$(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-columns=min,median,rounds --benchmark-sort=name
+
+format: .venv/installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+sync: .venv/installed
+	cd notebooks && ../$(BIN)/jupytext --sync *.py && ../$(BIN)/jupyter execute --inplace --timeout=-1 *.ipynb
+
+clean:
+	rm -rf .venv _build .pytest_cache .hypothesis .ruff_cache .benchmarks

@@ -1,0 +1,152 @@
+"""What a reader of the repository relies on: README, addresses, notebooks, layers."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+import tomllib
+import yaml
+
+import lossbarcode as lb
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+URL = PROJECT["urls"]["Repository"]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+TEXTS = [
+    path
+    for folder, pattern in (("", "*"), ("book", "**/*"), ("lossbarcode", "**/*.py"), ("notebooks", "*"), ("tests", "**/*.py"))
+    for path in (ROOT / folder).glob(pattern)
+    if path.suffix in (".py", ".md", ".yml", ".toml", ".cff", ".ipynb", ".txt", ".cfg") or path.name == "Makefile"
+]
+
+# A module imports only from those above it (design of the package).
+LAYERS = [
+    "_types", "_checks", "_graph", "functions", "data", "networks", "_neighbors", "_sampling", "_basins", "_morse", "_minima",
+    "_paths", "_barcode", "_score", "charts", "__init__",
+]  # fmt: skip
+
+
+def imported_layers(path):
+    """Names of the package's own modules that a file imports, with dots resolved."""
+    package = path.relative_to(ROOT / "lossbarcode").parts[:-1]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            parts = [*package[: len(package) + 1 - node.level], *(node.module or "").split(".")]
+            names = [p for p in parts if p]
+            yield from [names[0]] if names else [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom | ast.Import):
+            modules = [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+            yield from (module.removeprefix("lossbarcode.") for module in modules if module.startswith("lossbarcode"))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "lossbarcode").rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_point_one_way(path):
+    parts = path.relative_to(ROOT / "lossbarcode").with_suffix("").parts
+    own = LAYERS.index(parts[0])
+    inside = len(parts) > 1
+    for name in imported_layers(path):
+        assert LAYERS.index(name) < own or (inside and name == parts[0]), f"{parts[0]} imports {name}"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "lossbarcode").rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
+def test_modules_are_short_and_say_what_they_are(path):
+    assert ast.get_docstring(ast.parse(path.read_text()))
+    assert len(path.read_text().splitlines()) <= 400
+
+
+def test_public_names():
+    assert sorted(lb.__all__) == sorted(set(lb.__all__))
+    for name in lb.__all__:
+        item = getattr(lb, name)
+        assert item.__doc__, name
+        if callable(item) and not isinstance(item, type):
+            assert "Example:" in item.__doc__, name
+    for module in (lb.functions, lb.charts):
+        assert all(getattr(module, name).__doc__ for name in module.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'barcodes'"):
+        _ = lb.barcodes
+    assert lb.__version__ == PROJECT["version"]
+
+
+def test_readme_example_runs(tmp_path):
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    assert 5 <= len([line for line in example.splitlines() if line.strip()]) <= 10
+    done = subprocess.run([sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "birth" in done.stdout
+    assert "vega" in (tmp_path / "barcode.html").read_text()
+    assert done.stderr == ""
+
+
+def test_intro_example_runs():
+    first, second = re.findall(r"```python\n(.*?)```", (ROOT / "book" / "intro.md").read_text(), re.S)
+    exec(first.replace("1_000_000", "10_000") + second, {})
+
+
+def test_links_of_the_readme_exist():
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / "README.md").read_text()):
+        assert (ROOT / target).exists(), target
+
+
+def test_one_public_address():
+    """pyproject states it; every other mention of a repository of this name agrees."""
+    owner_and_name = URL.removeprefix("https://github.com/")
+    found = 0
+    for path in TEXTS:
+        for mention in re.findall(r"(?:github\.com|githubusercontent\.com|/github)/([\w.-]+/lossbarcode)\b", path.read_text()):
+            found += 1
+            assert mention == owner_and_name, path
+    assert found > 10
+    assert yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"] == URL
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["repository-code"] == URL
+    assert citation["version"] == PROJECT["version"]
+
+
+def test_citation_file_is_valid():
+    done = subprocess.run([Path(sys.executable).with_name("cffconvert"), "--validate"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_constraints_pin_torch():
+    assert "torch==2.13.0" in (ROOT / "constraints.txt").read_text().split()
+
+
+def test_there_are_notebooks():
+    assert {path.stem for path in NOTEBOOKS} >= {"01_barcodes", "03_benchmark_functions", "04_convergence"}
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_notebook_and_twin_are_in_step(path):
+    twin = jupytext.read(path.with_suffix(".py"))
+    notebook = nbformat.read(path, as_version=4)
+    assert [(c.cell_type, c.source) for c in notebook.cells] == [(c.cell_type, c.source) for c in twin.cells]
+    assert [c.metadata.get("mystnb") for c in notebook.cells] == [c.metadata.get("mystnb") for c in twin.cells]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_notebook_has_outputs_and_captions(path):
+    notebook = nbformat.read(path, as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1)), "run from top to bottom"
+    shown = [cell for cell in code if cell.outputs]
+    assert len(shown) >= 5
+    assert not [output for cell in code for output in cell.outputs if output.output_type == "error" or output.get("name") == "stderr"]
+    for cell in code:
+        if any("altair-viz" in str(output.get("data", {}).get("text/html", "")) for output in cell.outputs):
+            figure = cell.metadata["mystnb"]["figure"]
+            assert figure["name"].startswith("fig-")
+            assert len(figure["caption"]) > 20
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_notebook_installs_only_where_missing(path):
+    first = next(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code")
+    assert f'source = "git+{URL}"' in first
+    assert "if importlib.util.find_spec(\"lossbarcode\") is None" in first
+    assert first.endswith("\nimport lossbarcode as lb")
