@@ -148,5 +148,5 @@ def test_notebook_has_outputs_and_captions(path):
 def test_notebook_installs_only_where_missing(path):
     first = next(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code")
     assert f'source = "git+{URL}"' in first
-    assert "if importlib.util.find_spec(\"lossbarcode\") is None" in first
+    assert 'if importlib.util.find_spec("lossbarcode") is None' in first
     assert first.endswith("\nimport lossbarcode as lb")
