@@ -195,16 +195,17 @@ DIMENSIONS = alt.Scale(domain=[2, 3, 4, 5, 6], range=["#000000", "#0072B2", "#00
 
 def distances(rows, colour):
     base = alt.Chart(rows).encode(
-        x=SAMPLES, y=alt.Y("distance:Q", title="bottleneck distance", scale=alt.Scale(type="log")), color=colour, tooltip=TIP
+        x=SAMPLES,
+        y=alt.Y("distance:Q", title="bottleneck distance", scale=alt.Scale(type="log", nice=False, padding=12)),
+        color=colour,
+        tooltip=TIP,
     )
     spread = base.mark_rule(opacity=0.5).encode(y="low:Q", y2="high:Q")
     return base.mark_line() + base.mark_point(filled=True, size=40) + spread
 
 
 panels = [
-    distances(rows.drop(columns="pairs").assign(pairs=rows["pairs"]), alt.Color("dimension:O", scale=DIMENSIONS)).properties(
-        title=name, width=250, height=200
-    )
+    distances(rows, alt.Color("dimension:O", scale=DIMENSIONS)).properties(title=name, width=250, height=200)
     for name, rows in mean[mean["method"] == "uniform"].groupby("function")
 ]
 alt.vconcat(alt.hconcat(*panels[:2]), alt.hconcat(*panels[2:]))
@@ -242,7 +243,7 @@ slopes
 names = sorted(mean["function"].unique())
 function = alt.param("chosen_function", value="EggCrate", bind=alt.binding_select(options=names, name="function "))
 dimension = alt.param(
-    "dimension", value=2, bind=alt.binding_select(options=[2, 3, 4, 5, 6], name="dimension (EggCrate: 2, others: 3 to 6) ")
+    "chosen_dimension", value=2, bind=alt.binding_select(options=[2, 3, 4, 5, 6], name="dimension (EggCrate: 2, others: 3 to 6) ")
 )
 METHOD = alt.Color("method:N", scale=alt.Scale(domain=METHODS, range=["#0072B2", "#009E73", "#E69F00"]))
 left = distances(mean, METHOD).properties(width=250, height=220)

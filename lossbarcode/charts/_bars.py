@@ -86,10 +86,12 @@ def segments(rows: pd.DataFrame, place: alt.X, pick: alt.Parameter) -> list[alt.
     base = alt.Chart(rows).encode(x=place, tooltip=TOOLTIP, opacity=alt.when(pick).then(alt.value(1.0)).otherwise(alt.value(FADED)))
     y, top = loss_axis(rows, "birth"), loss_axis(rows, "top")
     return [
-        base.mark_rule(strokeWidth=3, color=BAR).encode(y=y, y2="top:Q").add_params(pick),
+        base.mark_rule(strokeWidth=3, color=BAR).encode(y=y, y2="top:Q"),
         base.mark_point(shape="triangle-up", size=110, filled=True, color=BAR).encode(y=top).transform_filter("datum.infinite"),
         base.mark_point(shape="diamond", size=60, filled=True, color=SADDLE).encode(y=top).transform_filter("!datum.infinite"),
         base.mark_point(size=55, filled=True, color=MINIMUM).encode(y=y),
+        # what the pointer meets: wider than the bar, and unseen
+        alt.Chart(rows).mark_rule(strokeWidth=14, opacity=0).encode(x=place, y=y, y2="top:Q", tooltip=TOOLTIP).add_params(pick),
     ]
 
 

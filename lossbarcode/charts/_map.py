@@ -101,7 +101,8 @@ def map_panel(basins: Basins, shown: Barcode, rows: pd.DataFrame, pick: alt.Para
             x=alt.X("saddle_x:Q", title="x", scale=across),
             y=alt.Y("saddle_y:Q", title="y", scale=up),
         ),
-        base.mark_point(size=70, filled=True, color=MINIMUM, stroke="white", strokeWidth=1).encode(x=x, y=y).add_params(pick),
+        base.mark_point(size=70, filled=True, color=MINIMUM, stroke="white", strokeWidth=1).encode(x=x, y=y),
+        alt.Chart(places).mark_point(size=300, filled=True, opacity=0).encode(x=x, y=y, tooltip=TOOLTIP).add_params(pick),
     )
 
 
