@@ -83,6 +83,9 @@ class Samples:
         bounds: the box that was sampled ``[d 2]``.
         neighbors: who is next to whom, or None: to be found by a search for nearest neighbors.
         name: what was sampled and how, for titles.
+
+    Raises:
+        ValueError: if there is not one loss a point, or if a loss is NaN or -inf.
     """
 
     points: Places
@@ -90,6 +93,14 @@ class Samples:
     bounds: Bounds
     neighbors: Neighbors | None = None
     name: str = ""
+
+    def __post_init__(self):
+        if self.values.dtype not in FLOATS or tuple(self.values.shape) != (len(self.points),):
+            raise ValueError(
+                f"Samples.values: expected float32 or float64 of shape ({len(self.points)},), one a point, "
+                f"got {self.values.dtype} of shape {tuple(self.values.shape)}"
+            )
+        check_values(self.values)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -151,7 +162,6 @@ def sample(
     chunk_size = check_count(chunk_size, "chunk_size")
     points = place(n, bounds, method, seed, dtype)
     values = evaluate(loss, points, chunk_size, dtype, bounds.device, progress)
-    check_values(values)
     name = getattr(loss, "name", None) or getattr(loss, "__name__", None) or type(loss).__name__
     drawn = f"{len(points):,} {method} points" + (f", seed {seed}" if method != "grid" else "")
     return Samples(points, values, bounds.to(dtype), points.grid if method == "grid" else None, f"{name}, {drawn}")
@@ -221,7 +231,7 @@ def from_grid(values, bounds=None) -> Samples:
         [(0, (0.0, inf)), (0, (1.0, 3.0))]
     """
     values = as_float_tensor(values, "values")
-    check_values(values)
+    check_values(values)  # here, too, because it can name the place in the array
     grid = Grid(tuple(values.shape))
     if bounds is None:
         bounds = [(0.0, float(max(size - 1, 0))) for size in grid.shape]
@@ -261,7 +271,6 @@ def from_points(points, values) -> Samples:
         raise ValueError(
             f"points and values: expected one dtype and device, got {points.dtype} on {points.device} and {values.dtype} on {values.device}"
         )
-    check_values(values)
     bad = (~points.isfinite()).any(1)
     if bad.any():
         raise ValueError(
