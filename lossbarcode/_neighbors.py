@@ -153,16 +153,16 @@ class NeighborTable:
         ======= ==== ====== ================ ============ ================= =================
         points  d    SciPy  scikit-learn k-d scikit-learn hnswlib           pynndescent
         ======= ==== ====== ================ ============ ================= =================
-        1e5     2    0.3    0.6              18           4.0               55 (compiles)
-        1e5     6    2.0    4.5              24           7.4               9.3 (0.9986)
+        1e5     2    0.2    0.6              18           4.0               55 (compiles)
+        1e5     6    1.4    4.5              24           7.4               9.3 (0.9986)
         1e5     15   284                     28           13 (0.992)        8.4 (0.9975)
-        1e6     2    4.1                                  87                74
-        1e6     6    52                                   171               21 (0.9985)
+        1e6     2    2.2                                  87                74
+        1e6     6    21                                   171               21 (0.9985)
         1e6     15                                        264               119
         ======= ==== ====== ================ ============ ================= =================
 
-        The approximate searches pay from six dimensions and a million points on. But an edge that is missing can make a
-        minimum that is not there, and what they find depends on threads, so they are not used.
+        The approximate searches pay in fifteen dimensions. But an edge that is missing can make a minimum that is not
+        there, and what they find depends on threads, so they are not used.
 
         Args:
             points: the cloud ``[n d]``, finite.
