@@ -25,7 +25,7 @@ test: .venv/installed
 
 bench: .venv/installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[bench]"
-	$(BIN)/python -m pytest tests/benchmarks -o python_files="bench_*.py" -o python_functions="bench_*" --benchmark-columns=min,median,rounds --benchmark-sort=min --benchmark-group-by=group
+	$(BIN)/python -m pytest tests/benchmarks -o addopts= -o python_files="bench_*.py" -o python_functions="bench_*" --benchmark-columns=min,median,rounds --benchmark-sort=min --benchmark-group-by=group
 
 format: .venv/installed
 	$(BIN)/ruff check --fix .

@@ -165,7 +165,7 @@ multiplets
 # %%
 print(f"{len(wavy)} minima in {len(multiplets)} groups")
 assert len(wavy) == 121
-assert multiplets["minima"].isin([1, 4, 8, 12]).all()  # 12: a group of four and one of eight with the same bar
+assert multiplets["minima"].isin([1, 4, 8]).all()
 assert multiplets["minima"].sum() == len(wavy)
 
 # %% [markdown]

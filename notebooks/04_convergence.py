@@ -212,10 +212,17 @@ alt.vconcat(alt.hconcat(*panels[:2]), alt.hconcat(*panels[2:]))
 
 # %% [markdown]
 # EggCrate in two dimensions falls steadily, and XinSheYang04 in three does from $10^4$ samples on. In higher
-# dimensions most curves do not fall at all, and XinSheYang04's even rises. The reason is not in the theory but in its constant: Alpine01 has
-# some thirteen wells along every axis, so in $D = 6$ millions of them, and $10^5$ samples are less than
-# one a well. While wells go unseen, the bars of two samples are two different random selections, and more samples
-# mean more bars to disagree about. The slope $-1/D$ is a statement about what happens *after* all wells are resolved.
+# dimensions most curves do not fall at all, and XinSheYang04's even rises. The reason is not in the theory but in its
+# constant: there are too many wells.
+
+# %%
+wells = len(lb.barcode(lb.basins(lb.sample(lb.functions.Alpine01(1), 100_001, method="grid", dtype=torch.float64))))
+print(f"Alpine01 has {wells} wells along every axis, so {wells**6:,} in D = 6")
+
+# %% [markdown]
+# That is more than one for each of $10^5$ samples. While wells go unseen, the bars of two samples are two different random
+# selections, and more samples mean more bars to disagree about. The slope $-1/D$ is a statement about what happens *after*
+# all wells are resolved.
 #
 # ## Slopes
 #
