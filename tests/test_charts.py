@@ -38,11 +38,9 @@ def drawn(chart):
 
 
 def rows_of(chart, *columns):
-    """The rows of the inline data set that has these columns."""
-    for rows in json.loads(chart.to_json())["datasets"].values():
-        if rows and set(columns) <= set(rows[0]):
-            return rows
-    return []
+    """The rows of the largest inline data set that has these columns; the curve of the level chart is there twice."""
+    matching = [rows for rows in json.loads(chart.to_json())["datasets"].values() if rows and set(columns) <= set(rows[0])]
+    return max(matching, key=len, default=[])
 
 
 @pytest.mark.parametrize("make", BAR_CHARTS, ids=NAMES)
@@ -143,9 +141,32 @@ def test_level_chart_hands_components_to_their_elder():
     chart = lb.charts.level(basins, bars)
     drawn(chart)
     rows = [row for row in rows_of(chart, "since") if 0.5 < row["x"] < 0.9]
-    pass_height = round(float(bars.death[1]), 6)
+    pass_height = float(bars.death[1])
     assert {(row["bar"], row["until"]) for row in rows} == {(1, pass_height), (0, 1e300)}
     assert all(row["since"] == (row["loss"] if row["bar"] == 1 else pass_height) for row in rows)
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
+def test_the_unit_of_the_loss_and_of_the_box_does_not_matter(unit):
+    line = lb.sample(lb.functions.DoubleWell(), 101, method="grid", dtype=torch.float64)
+    scaled = lb.basins(lb.from_grid(line.values * unit, bounds=[(0, unit)]))
+    chart = lb.charts.level(scaled, lb.barcode(scaled))
+    assert len({row["loss"] for row in rows_of(chart, "since")}) == 101
+    (slider,) = json.loads(chart.to_json())["params"]
+    assert 90 <= (slider["bind"]["max"] - slider["bind"]["min"]) / slider["bind"]["step"] <= 1100
+    plane = lb.basins(lb.sample(lambda x: (x / unit).square().sum(1), 400, bounds=[(0, unit)] * 2, method="grid"))
+    area = sum((s["x2"] - s["x"]) * (s["y2"] - s["y"]) for s in rows_of(lb.charts.linked(plane, lb.barcode(plane)), "x2"))
+    assert area == pytest.approx(unit**2)
+
+
+def test_a_raster_over_a_grid_shows_the_nearest_samples():
+    """The shortcut for grids against the search that serves clouds."""
+    from lossbarcode.charts import _map
+
+    grid = lb.basins(lb.sample(lb.functions.HumpCamel6(), (6, 9), method="grid", dtype=torch.float64))
+    cloud = lb.basins(lb.from_points(grid.samples.points[:], grid.samples.values))
+    box = grid.samples.bounds.numpy()
+    assert (_map.nearest_samples(grid, box, 31, 33) == _map.nearest_samples(cloud, box, 31, 33)).all()
 
 
 def test_colours_are_told_apart_by_colour_blind_readers():

@@ -43,9 +43,9 @@ def level(basins: Basins, bars: Barcode, *, limit: int = 7, width: int = 440, he
     top = float(rows["top"].max())
     curve = pieces(basins, bars.longest(limit))
     low = float(curve["loss"].min())
-    step = 10.0 ** math.floor(math.log10((top - low) / 100))  # so that the slider shows few digits
-    first, last, start = (round(round(at / step) * step, 9) for at in (low, top, low + 0.35 * (top - low)))
-    handle = alt.binding_range(min=first, max=last, step=step, name="level of the loss ")
+    digits = -math.floor(math.log10((top - low) / 100))  # as few as tell a hundred levels apart, whatever the unit
+    first, last, start = (round(at, digits) for at in (low, top, low + 0.35 * (top - low)))
+    handle = alt.binding_range(min=first, max=last, step=10.0**-digits, name="level of the loss ")
     slider = alt.param(name="level", value=start, bind=handle)
     y = loss_axis(rows, "loss")
     x = alt.X("x:Q", title="parameter", scale=alt.Scale(domain=samples.bounds[0].tolist(), nice=False, zero=False))
@@ -98,4 +98,4 @@ def pieces(basins: Basins, shown: Barcode) -> pd.DataFrame:
         since = np.where(lives, death[at], since)
         at = np.where(inside, parent[at], -1)
         inside = at >= 0
-    return pd.concat(parts, ignore_index=True).round(6)
+    return pd.concat(parts, ignore_index=True)

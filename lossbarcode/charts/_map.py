@@ -16,7 +16,7 @@ from .._basins import Basins
 from .._neighbors import Grid
 from ._bars import FADED, MINIMUM, SADDLE, TOOLTIP, bars_panel, describe, frame, selection, tree_panel
 
-PIXELS = 280  # of the shaded picture along its longer side
+PIXELS = 280  # of the shaded picture along each side
 CELLS = 56  # of the overlay that marks the picked basin
 CIVIDIS = ((0, 32, 76), (0, 66, 118), (87, 93, 109), (124, 123, 120), (166, 157, 117), (211, 193, 100), (255, 233, 69))
 
@@ -119,7 +119,7 @@ def nearest_samples(basins: Basins, box: np.ndarray, columns: int, lines: int) -
     middles = [(np.arange(count) + 0.5) / count for count in (columns, lines)]
     if isinstance(samples.neighbors, Grid):
         shape = samples.neighbors.shape
-        at = [np.minimum((u * size).astype(int), size - 1) for u, size in zip(middles, shape, strict=True)]
+        at = [np.rint(u * (size - 1)).astype(int) for u, size in zip(middles, shape, strict=True)]  # the box ends at grid points
         return at[0][None, :] * shape[1] + at[1][::-1, None]
     from scipy.spatial import cKDTree
 
@@ -176,4 +176,4 @@ def strips(basins: Basins, shown: Barcode, box: np.ndarray) -> pd.DataFrame:
             "y2": high_y - line * step_y,
         }
     )
-    return table[table["bar"] >= 0].round(6)
+    return table[table["bar"] >= 0]
