@@ -15,17 +15,27 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ._basins import Basins
+from ._canonical import canonical_form
+from ._checks import check_count
 from ._graph import Graph
+from ._morse import MorseComplex
+from ._neighbors import Grid
+from ._sampling import Samples
 from ._types import Rows, Values
 
 
 @dataclass(frozen=True, eq=False)
 class Barcode:
-    """The segments of the minima of a loss, ascending in birth.
+    """The segments of the minima of a loss, ascending in birth; or those of a higher index.
+
+    A bar of index r is an r-dimensional feature of the sublevel sets (1: a loop around a hill, 2: a shell): it is born at a
+    critical point of index r and filled in at one of index r + 1. Read ``minimum`` and ``saddle`` as these two then;
+    it has neither parent nor owner.
 
     Attributes:
         birth: loss at each minimum ``[k]``.
@@ -37,6 +47,7 @@ class Barcode:
         owner: bar of each minimum of the graph; a minimum without a bar of its own (length zero) has that of the bar
             it merges into. ``bars.owner[basins.label]`` is the bar of every sample inside the domain.
         name: what the barcode is of, for titles.
+        index: 0 for minima.
     """
 
     birth: Values
@@ -47,6 +58,7 @@ class Barcode:
     size: Rows | None = None
     owner: Rows | None = None
     name: str = ""
+    index: int = 0
 
     @property
     def length(self) -> Values:
@@ -75,7 +87,7 @@ class Barcode:
             size = torch.zeros_like(chosen).index_add_(0, above[above >= 0], size[above >= 0])
         columns = (self.birth[keep], self.death[keep], self.minimum[keep], self.saddle[keep])
         owner = None if self.owner is None else follow(above, self.owner)
-        return Barcode(*columns, follow(above, self.parent[keep]), size, owner, self.name)
+        return Barcode(*columns, follow(above, self.parent[keep]), size, owner, self.name, self.index)
 
     def table(self):
         """The bars as a ``pandas.DataFrame``, one row a bar; ``size`` is missing if the route has no samples.
@@ -94,15 +106,15 @@ class Barcode:
         return pd.DataFrame({name: getattr(self, name).cpu().numpy() for name in names if getattr(self, name) is not None})
 
     def persistence(self) -> list[tuple[int, tuple[float, float]]]:
-        """The bars as GUDHI lists them: ``(0, (birth, death))`` each, so that GUDHI's plots and distances take them."""
-        return [(0, bar) for bar in zip(self.birth.tolist(), self.death.tolist(), strict=True)]
+        """The bars as GUDHI lists them: ``(index, (birth, death))`` each, so that GUDHI's plots and distances take them."""
+        return [(self.index, bar) for bar in zip(self.birth.tolist(), self.death.tolist(), strict=True)]
 
     def __repr__(self) -> str:
         return f"Barcode({len(self)} bars, {len(self) - int(self.finite.sum())} infinite{'; ' + self.name if self.name else ''})"
 
 
-def barcode(source) -> Barcode:
-    """The barcode of minima of a graph, by the elder rule.
+def barcode(source, *, index: int = 0) -> Barcode:
+    """The barcode of minima of a graph, by the elder rule; or the bars of a higher index.
 
     Raise a level through all losses. When a pass joins two components, the one whose lowest minimum is higher ends
     there, in the bar [its minimum, the pass]. Of equal minima the earlier row is the elder; passes of equal height open
@@ -110,16 +122,19 @@ def barcode(source) -> Barcode:
     for the bar it merges into.
 
     Args:
-        source: a :class:`Graph`, or any record with a ``.graph`` (:class:`Basins`).
+        source: a :class:`Graph`, or any record with a ``.graph`` (:class:`Basins`, :class:`MorseComplex`).
+        index: degree of the bars. Above 0 the source is a :class:`MorseComplex` of one or two parameters, whose
+            boundary is brought to its canonical form, or :class:`Samples` on a grid, whose cubical complex GUDHI reduces.
 
     Returns:
         Barcode. Ties included, it does not depend on device, threads or chunk sizes.
 
     Raises:
-        ValueError: if the source is not a graph and has none.
+        ValueError: if the source is not a graph and has none, or has no bars of this index.
 
     Warns:
-        UserWarning: if the graph is in several pieces; each has an infinite bar.
+        UserWarning: if the graph is in several pieces, each of which has an infinite bar; if the list of critical points of
+            a Morse complex is incomplete, or has degenerate ones, so that bars may be missing.
 
     Source:
         :cite:t:`barannikov2023barcodes`; canonical forms: :cite:t:`barannikov1994framed`.
@@ -133,11 +148,15 @@ def barcode(source) -> Barcode:
         1    0.3   0.88
         2    0.3   0.88
     """
+    if check_count(index, "index", least=0):
+        return higher_bars(source, index)
     graph = source if isinstance(source, Graph) else getattr(source, "graph", None)
     if not isinstance(graph, Graph):
         raise ValueError(
             f"barcode: expected a Graph or a record with a .graph, got {type(source).__name__}; samples go through lb.basins first"
         )
+    if isinstance(source, MorseComplex) and source.certificate != "complete":
+        warnings.warn(f"bars may be missing: {source!r}; use more starts or rounds, and compare with the sampled route", stacklevel=2)
     elders = graph.values.argsort(stable=True)
     seniority = torch.empty_like(elders)
     seniority[elders] = torch.arange(len(elders), device=elders.device)
@@ -172,6 +191,46 @@ def barcode(source) -> Barcode:
         size = torch.zeros_like(elders[keep]).index_add_(0, owner, size)
     columns = (birth[keep], death[keep], graph.minimum[elders][keep], saddle[keep])
     return Barcode(*columns, follow(bar, parent[keep]), size, owner, getattr(source, "name", ""))
+
+
+def higher_bars(source, index: int) -> Barcode:
+    """The bars of an index above 0."""
+    if isinstance(source, MorseComplex):
+        form = canonical_form(source.boundary())
+        degree = source.index.tolist()
+        pairs = [pair for pair in form.pairs if degree[pair[0]] == index] + [(i, -1) for i in form.unpaired if degree[i] == index]
+        values = source.values
+    elif isinstance(source, Samples) and isinstance(source.neighbors, Grid):
+        pairs = cubical_pairs(source, index)
+        values = source.values
+    else:
+        raise ValueError(
+            f"barcode: expected, for index {index}, a MorseComplex or Samples on a grid, got {type(source).__name__}; "
+            "use lb.morse_complex, or lb.sample(..., method='grid') without lb.basins"
+        )
+    born, dies = torch.tensor(pairs, dtype=torch.int64, device=values.device).reshape(-1, 2).unbind(1)
+    birth, death = values[born], torch.where(dies >= 0, values[dies], torch.inf)
+    keep = (death > birth).nonzero().squeeze(1)
+    keep = keep[birth[keep].argsort(stable=True)]
+    return Barcode(birth[keep], death[keep], born[keep], dies[keep], torch.full_like(keep, -1), name=source.name, index=index)
+
+
+def cubical_pairs(samples: Samples, index: int) -> list[list[int]]:
+    """Rows of the samples at which bars of the cubical complex are born and end (-1: never), by GUDHI."""
+    import gudhi
+
+    shape = samples.neighbors.shape
+    array = samples.values.double().cpu().numpy().reshape(shape)
+    complex_ = gudhi.CubicalComplex(vertices=array)
+    complex_.compute_persistence(homology_coeff_field=2, min_persistence=0)
+    finite, infinite = complex_.vertices_of_persistence_pairs()
+    none = np.empty((0, 2), dtype=np.int64)
+    finite = finite[index] if index < len(finite) else none
+    infinite = infinite[index] if index < len(infinite) else none[:, 0]
+    # GUDHI numbers vertices in Fortran order; samples are in C order
+    rows = np.ravel_multi_index(np.unravel_index(np.append(finite.ravel(), infinite), shape, order="F"), shape)
+    finite, infinite = rows[: finite.size].reshape(-1, 2), rows[finite.size :]
+    return np.concatenate([finite, np.stack([infinite, np.full_like(infinite, -1)], 1)]).tolist()
 
 
 def one_point_bars(bars: Barcode, basins: Basins) -> Tensor:

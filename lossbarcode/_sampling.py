@@ -154,17 +154,12 @@ def sample(
     dtype = torch.get_default_dtype() if dtype is None else dtype
     if dtype not in FLOATS:
         raise ValueError(f"dtype: expected torch.float32 or torch.float64, got {dtype}")
-    if bounds is None:
-        bounds = getattr(loss, "bounds", None)
-        if bounds is None:
-            raise ValueError("bounds: expected a box [d 2], got None, and the loss has no .bounds; pass bounds=[[low, high], ...]")
-    bounds = check_bounds(bounds).to(device=device)
+    bounds = box_of(loss, bounds).to(device=device)
     chunk_size = check_count(chunk_size, "chunk_size")
     points = place(n, bounds, method, seed, dtype)
     values = evaluate(loss, points, chunk_size, dtype, bounds.device, progress)
-    name = getattr(loss, "name", None) or getattr(loss, "__name__", None) or type(loss).__name__
     drawn = f"{len(points):,} {method} points" + (f", seed {seed}" if method != "grid" else "")
-    return Samples(points, values, bounds.to(dtype), points.grid if method == "grid" else None, f"{name}, {drawn}")
+    return Samples(points, values, bounds.to(dtype), points.grid if method == "grid" else None, f"{name_of(loss)}, {drawn}")
 
 
 def place(n, bounds: Bounds, method: str, seed: int, dtype: torch.dtype) -> Places:
@@ -278,6 +273,19 @@ def from_points(points, values) -> Samples:
         )
     bounds = torch.stack([points.amin(0), points.amax(0)], 1)
     return Samples(points, values, bounds, None, f"{len(points):,} given points")
+
+
+def name_of(loss: Loss) -> str:
+    return getattr(loss, "name", None) or getattr(loss, "__name__", None) or type(loss).__name__
+
+
+def box_of(loss: Loss, bounds) -> Bounds:
+    """The box that is asked for, or else the loss's own, checked."""
+    if bounds is None:
+        bounds = getattr(loss, "bounds", None)
+        if bounds is None:
+            raise ValueError("bounds: expected a box [d 2], got None, and the loss has no .bounds; pass bounds=[[low, high], ...]")
+    return check_bounds(bounds)
 
 
 def check_bounds(bounds) -> Bounds:

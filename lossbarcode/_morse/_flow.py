@@ -1,0 +1,171 @@
+"""Gradient lines, all at once, in the unit cube.
+
+In: a :class:`Field` and places. Out: :class:`Lines`, followed down to a minimum or up to a maximum. A step follows the
+gradient flow of the quadratic model exactly (the local quadratic approximation of Page and McIver): that is stable in the
+narrowest valley and, near its end, is a Newton step. It is taken only if loss and gradient in the middle and at the end of the
+step are as the model says and the loss falls, so that no ridge is jumped.
+
+Downwards the flow is confined to the box: a coordinate that would leave is held at the end of the box. Upwards a line that
+leaves the box has ended, because no maximum of Morse theory on the box is out there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from .._types import Points, Rows, Values
+from ._field import Field
+from ._search import restricted, same_place, shown, slopes_around
+
+LONGEST_STEP = 0.02  # of the box; lines are drawn from these
+TOLERANCE = 0.05  # error of a step's displacement, as a part of the step
+MOST_STEPS = 20_000  # a line through a valley whose floor is flat takes a few thousand
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Lines in the unit cube.
+
+    Attributes:
+        unit: places along all lines, one line after the other ``[p d]``.
+        line: the line of each place ``[p]``.
+        end: where each line ends ``[m d]``.
+        arrived: whether that is a critical point ``[m]``; if not, the line has left the box or did not get on.
+        left: whether it has left the box ``[m]``.
+    """
+
+    unit: Points
+    line: Rows
+    end: Points
+    arrived: Tensor
+    left: Tensor
+
+
+@dataclass
+class Front:
+    """How far the lines have got that are on their way: places, what the loss is like there, and how long the next step is."""
+
+    line: Rows
+    unit: Points
+    values: Values
+    gradient: Tensor
+    hessian: Tensor
+    time: Tensor
+    polished: Tensor  # whether the last step was the last Newton step
+
+    def __getitem__(self, rows) -> Front:
+        return Front(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+
+
+class Model:
+    """The quadratic model of the loss at places, along the coordinates that no end of the box holds."""
+
+    def __init__(self, front: Front, held: Tensor):
+        self.front, self.held = front, held
+        self.slope = torch.where(held, 0, front.gradient)
+        self.eigenvalues, self.vectors = torch.linalg.eigh(restricted(front.hessian, ~held))
+
+    def newton(self) -> Tensor:
+        """To the model's critical point ``[n d]``."""
+        return -apply(self.vectors, (apply(self.vectors.mT, self.slope) / self.eigenvalues).nan_to_num(0.0))
+
+    def flow(self, time: Tensor) -> tuple[Tensor, Tensor]:
+        """How far the gradient flow gets in ``time`` ``[n d]``, and how far per gradient along each eigenvector ``[n d]``."""
+        reach = -torch.expm1((-self.eigenvalues * time[:, None]).clamp_max(50)) / self.eigenvalues
+        reach = torch.where(self.eigenvalues == 0, time[:, None], reach)
+        return -apply(self.vectors, reach * apply(self.vectors.mT, self.slope)), reach
+
+    def error(self, place: Points, gradient: Tensor, reach: Tensor) -> Tensor:
+        """By how much the gradient found at a place would have displaced the step there, as a part of the step ``[n]``."""
+        step = place - self.front.unit
+        wrong = torch.where(self.held, 0, gradient - self.slope - apply(self.front.hessian, step))
+        return (reach * apply(self.vectors.mT, wrong)).norm(dim=1) / step.norm(dim=1)
+
+
+def apply(matrix: Tensor, vector: Tensor) -> Tensor:
+    return (matrix @ vector[..., None]).squeeze(-1)
+
+
+def outwards(front: Front) -> Tensor:
+    """Which coordinates are at an end of the box that the flow would cross ``[n d]``."""
+    return ((front.unit <= 0) & (front.gradient > 0)) | ((front.unit >= 1) & (front.gradient < 0))
+
+
+def follow(field: Field, origin: Points, aside: Points, *, up: bool, progress: bool | None) -> Lines:
+    """Follow the gradient flow from a little aside of every origin, down to a minimum of the box or up to a maximum."""
+    sign = -1.0 if up else 1.0
+
+    def state(unit: Points, order: int = 2) -> tuple[Tensor, ...]:
+        return tuple(sign * part for part in field(unit, order))
+
+    start, count = (origin + aside).clamp(0, 1), len(origin)
+    end, arrived, left = start.clone(), *torch.zeros(2, count, dtype=torch.bool, device=start.device)
+    values, gradient, hessian = state(start)
+    line, polished = torch.arange(count, device=start.device), torch.zeros_like(arrived)
+    rounding = 16 * field.eps * float(values.abs().amax()) if count else 0.0
+    front = Front(line, start, values, gradient, hessian, 1 / hessian.norm(dim=(1, 2)).clamp_min(torch.finfo(start.dtype).tiny), polished)
+    trail = [(line, origin), (line, start)]
+    with tqdm(total=count, desc="gradient lines", unit="line", **shown(progress)) as bar:
+        for _ in range(MOST_STEPS):
+            crossing = outwards(front)
+            model = Model(front, torch.zeros_like(crossing) if up else crossing)
+            still, bottom, forced = rest(state, model, field)
+            gone = crossing.any(1) & up
+            there = bottom & front.polished & ~gone
+            stuck = front.time * front.hessian.norm(dim=(1, 2)) <= field.eps**2
+            done = there | gone | stuck
+            end[front.line[done]] = front.unit[done]
+            arrived[front.line[there]], left[front.line[gone]] = True, True
+            bar.update(int(done.sum()))
+            if done.all():
+                break
+            front.polished = bottom
+            front = advance(state, front, model, still, forced, rounding)[~done]
+            trail.append((front.line, front.unit))
+    owner, places = (torch.cat(parts) for parts in zip(*trail, strict=True))
+    order = owner.argsort(stable=True)
+    owner, places = owner[order], places[order]
+    moved = torch.ones_like(owner, dtype=torch.bool)  # a step that was refused leaves its line where it was
+    moved[1:] = (places[1:] != places[:-1]).any(1) | (owner[1:] != owner[:-1])
+    return Lines(places[moved], owner[moved], end, arrived, left)
+
+
+def rest(state, model: Model, field: Field) -> tuple[Tensor, Tensor, Tensor]:
+    """Where the flow stands still, where that is at the bottom, and the step to take from there.
+
+    At the bottom that is a last Newton step, which can still tell which ends of the box hold. A saddle, or a place without a
+    gradient that is no critical point, is left downhill.
+    """
+    newton = model.newton()
+    still = newton.norm(dim=1) <= field.eps**0.5
+    bottom, forced = torch.zeros_like(still), torch.zeros_like(newton)
+    if still.any():
+        at = model.front.unit[still], ~model.held[still], model.vectors[still]
+        slopes, directions = slopes_around(lambda unit: state(unit, 1)[1], *at, same_place(field) / 8)
+        lowest = slopes.argmin(1)[:, None, None].expand(-1, 1, newton.shape[1])
+        bottom[still] = (slopes >= 0).all(1)
+        forced[still] = field.eps**0.25 * directions.gather(1, lowest).squeeze(1)
+        forced[bottom] = newton[bottom]
+    return still, bottom, forced
+
+
+def advance(state, front: Front, model: Model, still: Tensor, forced: Tensor, rounding: float) -> Front:
+    """One step of every line; one that the loss does not confirm is not taken, and shorter the next time."""
+    time = front.time
+    for _ in range(3):  # the model's path, cut where it is as long as a step may be
+        time = time * (0.9 * LONGEST_STEP / model.flow(time)[0].norm(dim=1)).clamp_max(1)
+    (half_step, half_reach), (step, reach) = model.flow(time / 2), model.flow(time)
+    step[still], half_step[still] = forced[still], forced[still] / 2
+    half, trial = (front.unit + half_step).clamp(0, 1), (front.unit + step).clamp(0, 1)
+    (half_values, half_gradient), found = state(half, 1), state(trial)
+    error = torch.maximum(model.error(half, half_gradient, half_reach), model.error(trial, found[1], reach))
+    falls = torch.maximum(half_values, found[0]) <= front.values + rounding
+    good = (falls & (error <= TOLERANCE) & (step.norm(dim=1) <= 1.5 * LONGEST_STEP)) | still
+    time = torch.where(good, torch.where(error < TOLERANCE / 4, 2.0, 1.0) * time, time / 3)
+    old = (front.unit, front.values, front.gradient, front.hessian)
+    taken = (torch.where(good.reshape(-1, *[1] * (a.ndim - 1)), b, a) for a, b in zip(old, (trial, *found), strict=True))
+    return Front(front.line, *taken, time, front.polished)

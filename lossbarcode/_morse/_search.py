@@ -1,0 +1,270 @@
+"""All critical points of a smooth loss in a box.
+
+In: a :class:`Field`. Out: :class:`Critical`. Many starts at once run a damped Newton iteration on the gradient. A start is
+a place and the coordinates that are free: the others stay at their end of the box, so one batch holds the interior and
+all faces, edges and vertices. Later rounds also start between the points that are known and at recombinations of their
+coordinates. The search ends when as many starts again as it took to find everything have found nothing new.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from .._types import Points, Values
+from ._field import Field
+
+LONGEST_STEP = 0.05  # of the box, a Newton step
+ITERATIONS = 60  # most converge in ten; a degenerate point takes about forty, a half to two thirds of the way each
+FLAT = 0.6  # eigenvalues below eps ** FLAT of the usual ones count as zero
+LEVEL = 0.8  # the same for gradients across a face
+INWARD = 1e-3  # how far from a place we look for a direction along which the loss rises all around
+
+
+@dataclass(frozen=True)
+class Critical:
+    """Critical points in the unit cube.
+
+    Attributes:
+        unit: places ``[c d]``.
+        free: coordinates that are not at an end of the box ``[c d]``, bool; elsewhere the loss grows inwards.
+        values: losses ``[c]``.
+        hessian: Hessians ``[c d d]``, with the identity in the rows and columns of coordinates that are not free.
+        index: Morse index ``[c]``; -1: degenerate.
+    """
+
+    unit: Points
+    free: Tensor
+    values: Values
+    hessian: Tensor
+    index: Tensor
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, rows) -> Critical:
+        return Critical(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+
+    def join(self, other: Critical) -> Critical:
+        return Critical(*(torch.cat([getattr(self, name), getattr(other, name)]) for name in self.__dataclass_fields__))
+
+    @property
+    def euler(self) -> int:
+        """The sum of (-1)^index: the Euler characteristic, if all are there and none is degenerate."""
+        index = self.index[self.index >= 0]
+        return int((1 - 2 * (index % 2)).sum())
+
+
+def search(
+    field: Field,
+    found: Critical,
+    usual: tuple[float, float],
+    starts: int,
+    rounds: int,
+    generator: torch.Generator,
+    progress: bool | None,
+) -> Critical:
+    """Rounds of starts until as many again as it took to find everything have found nothing new."""
+    done, last_news = 0, 0
+    with tqdm(total=rounds, desc="critical points", unit="round", **shown(progress)) as bar:
+        for _ in range(rounds):
+            unit, free = draw(found, max(starts, 4 * len(found)), field, generator)
+            more = classify(field, *newton(field, unit, free), usual)
+            before = len(found)
+            found = distinct(found.join(more), same_place(field))
+            done += len(unit)
+            # A degenerate point may be one of a whole valley of them; more of those are no news.
+            if (found.index[before:] >= 0).any():
+                last_news = done
+            bar.update()
+            bar.set_postfix_str(f"{len(found)} found", refresh=False)
+            # A sum that is wrong says that something is missing, and is worth more patience.
+            patience = 2 if found.euler == 1 else 8
+            if done >= patience * last_news and done > len(unit):
+                break
+    return found
+
+
+def shown(progress: bool | None) -> dict:
+    """tqdm's options: asked for, not wanted, or by default what takes over two seconds."""
+    return {"disable": progress is False, "delay": 2 if progress is None else 0}
+
+
+def usual_sizes(field: Field, generator: torch.Generator) -> tuple[float, float]:
+    """Medians over the box of the gradient's and the Hessian's size: what small is compared with."""
+    unit = torch.rand(1024, field.dimension, dtype=field.bounds.dtype, generator=generator).to(field.bounds.device)
+    _, gradient, hessian = field(unit)
+    return float(gradient.norm(dim=1).median()), float(hessian.norm(dim=(1, 2)).median())
+
+
+def vertices(field: Field) -> tuple[Points, Tensor]:
+    """The corners of the box, where no coordinate is free."""
+    d = field.dimension
+    corners = torch.tensor([0.0, 1.0], dtype=field.bounds.dtype, device=field.bounds.device)
+    unit = torch.cartesian_prod(*[corners] * d).reshape(-1, d)
+    return unit, torch.zeros_like(unit, dtype=torch.bool)
+
+
+def draw(found: Critical, count: int, field: Field, generator: torch.Generator) -> tuple[Points, Tensor]:
+    """Starts: at random in the interior and in the faces, and as many again made from the points that are known."""
+    d, (dtype, device) = field.dimension, (field.bounds.dtype, field.bounds.device)
+
+    def rows(most: int, shape: tuple[int, ...]) -> Tensor:
+        return torch.randint(most, shape, generator=generator).to(device)
+
+    unit = torch.rand(count, d, dtype=dtype, generator=generator).to(device)
+    held = rows(d, (count,))  # how many coordinates are held: none in one of d starts ...
+    held[: count // 2] = 0  # ... and in every other one
+    rank = torch.rand(count, d, generator=generator).argsort(1).to(device)
+    free = rank >= held[:, None]
+    unit = torch.where(free, unit, unit.round())
+    if not len(found):
+        return unit, free
+    from scipy.spatial import cKDTree
+
+    # between a known point and one of those next to it: between two minima there is a saddle
+    first = rows(len(found), (count // 2,))
+    places = found.unit.double().cpu().numpy()
+    _, near = cKDTree(places).query(places, k=min(9, len(found)))
+    near = torch.from_numpy(near.reshape(len(found), -1)).to(device)
+    second = near[first, rows(near.shape[1], (count // 2,))]
+    part = torch.rand(count // 2, 1, dtype=dtype, generator=generator).to(device)
+    between = part * found.unit[first] + (1 - part) * found.unit[second]
+    between = torch.where(found.free[first], between, found.unit[first])
+    # each coordinate from another known point: the critical points of a sum of functions of one variable are just these
+    columns = torch.arange(d, device=device)
+    parents = rows(len(found), (count // 2, d))
+    return (
+        torch.cat([unit, between, found.unit[parents, columns]]),
+        torch.cat([free, found.free[first], found.free[parents, columns]]),
+    )
+
+
+def restricted(hessian: Tensor, free: Tensor) -> Tensor:
+    """Hessians with the rows and columns of the other coordinates replaced by those of the identity."""
+    both = free[:, :, None] & free[:, None, :]
+    return torch.where(both, hessian, torch.diag_embed((~free).to(hessian.dtype)))
+
+
+def newton_step(gradient: Tensor, eigenvalues: Tensor, vectors: Tensor) -> Tensor:
+    """Where the quadratic model has its critical point, at most a box's side away along every eigenvector."""
+    along = -(vectors.mT @ gradient[..., None]).squeeze(-1) / eigenvalues
+    along = along.nan_to_num(0.0).clamp(-1, 1)  # 0/0: no gradient and no curvature, nowhere to go
+    return (vectors @ along[..., None]).squeeze(-1)
+
+
+def newton(field: Field, unit: Points, free: Tensor) -> tuple[Points, Tensor]:
+    """Newton iterations of limited length on the gradient along free coordinates; those that converge, and what is free there.
+
+    No step is refused. A test that asked for descent of some kind would stop starts in curved valleys, where every long
+    step first leads up a wall; and what a start does before it converges does not matter.
+    """
+    tolerance = field.eps**0.5  # of the box; the step taken from there squares it
+    arrived = []
+    for _ in range(ITERATIONS):
+        _, gradient, hessian = field(unit)
+        step = newton_step(torch.where(free, gradient, 0), *torch.linalg.eigh(restricted(hessian, free)))
+        size = step.norm(dim=1)
+        there = size <= tolerance
+        arrived.append((unit[there] + step[there], free[there]))
+        unit, free, step, size = (t[~there] for t in (unit, free, step, size))
+        if not len(unit):
+            break
+        unit = (unit + (LONGEST_STEP / size).clamp_max(1)[:, None] * step).clamp(0, 1)
+    places, free = (torch.cat(parts) for parts in zip(*arrived, strict=True))
+    inside = ((places >= 0) & (places <= 1)).all(1)
+    return distinct_places(places[inside], free[inside], same_place(field))
+
+
+def same_place(field: Field) -> float:
+    """How far apart, in sides of the box, two critical points must be to be two."""
+    return field.eps ** (1 / 3)
+
+
+def distinct_places(unit: Points, free: Tensor, apart: float) -> tuple[Points, Tensor]:
+    """One of the starts that came to the same place, up to a cell's border, which :func:`distinct` takes care of."""
+    if not len(unit):
+        return unit, free
+    cells = (unit / apart).round().cpu().numpy()
+    first = torch.from_numpy(np.sort(np.unique(cells, axis=0, return_index=True)[1])).to(unit.device)
+    return unit[first], free[first]
+
+
+def distinct(found: Critical, apart: float) -> Critical:
+    """The first of those that are in one place."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+    from scipy.spatial import cKDTree
+
+    pairs = cKDTree(found.unit.double().cpu().numpy()).query_pairs(2 * apart, output_type="ndarray")
+    same = coo_array((np.ones(len(pairs)), pairs.T), shape=(len(found), len(found)))
+    _, first = np.unique(connected_components(same, directed=False)[1], return_index=True)
+    return found[torch.from_numpy(np.sort(first)).to(found.unit.device)]
+
+
+def classify(field: Field, unit: Points, free: Tensor, usual: tuple[float, float]) -> Critical:
+    """Morse index of the points that are critical for the box: those on a face only where the loss grows inwards."""
+    values, gradient, hessian = field(unit)
+    hessian = restricted(hessian, free)
+    eigenvalues, vectors = torch.linalg.eigh(hessian)
+    small = field.eps**FLAT
+    inwards = torch.where(unit < 0.5, gradient, -gradient)
+    level = (inwards.abs() <= field.eps**LEVEL * usual[0]) & ~free  # neither inwards nor outwards
+    # A critical point of the interior that happens to lie on a face is not one of Morse theory on a box.
+    near = 2 * same_place(field)
+    at_end = free & ((unit < near) | (unit > 1 - near))
+    flat = (eigenvalues.abs() <= small * usual[1]).any(1)
+    degenerate = (level | at_end).any(1) | flat | ~turns(field, unit, free, eigenvalues, vectors)
+    index = torch.where(degenerate, -1, (eigenvalues < 0).sum(1))
+    keep = ((inwards > 0) | level | free).all(1)
+    keep &= ~degenerate | ~rises(field, unit, free, degenerate)
+    return Critical(unit, free, values, hessian, index)[keep]
+
+
+def slopes_around(gradient_at, unit: Points, free: Tensor, vectors: Tensor, far: float) -> tuple[Tensor, Points]:
+    """How steeply the loss rises away from places, a little off them along both ends of every eigenvector.
+
+    Returns:
+        Slopes outwards ``[n 2d]``, zero along eigenvectors that only stand for coordinates that are not free; directions
+        ``[n 2d d]``.
+    """
+    n, d = unit.shape
+    directions = torch.cat([vectors.mT, -vectors.mT], 1) * free[:, None]
+    gradient = gradient_at((unit[:, None] + far * directions).clamp(0, 1).reshape(-1, d)).reshape(n, 2 * d, d)
+    return (gradient * directions).sum(-1), directions
+
+
+def turns(field: Field, unit: Points, free: Tensor, eigenvalues: Tensor, vectors: Tensor) -> Tensor:
+    """Whether the gradient changes its sign along every free eigenvector as the eigenvalue says ``[n]``.
+
+    It does not where a Hessian exists only at the point (|x|^1.5, say), or where another critical point is too near.
+    """
+    slopes, _ = slopes_around(lambda place: field(place, 1)[1], unit, free, vectors, same_place(field) / 8)
+    return ((slopes.sign() == eigenvalues.sign().repeat(1, 2)) | (slopes == 0)).all(1)
+
+
+def rises(field: Field, unit: Points, free: Tensor, degenerate: Tensor) -> Tensor:
+    """Degenerate points around which the loss rises along one direction, as x³ does ``[n]``: no sublevel set changes there.
+
+    The direction is that of the mean gradient on small spheres.
+    """
+    n, d = unit.shape
+    rows = degenerate.nonzero().squeeze(1)
+    if not len(rows):
+        return degenerate
+    unit = unit[rows]
+    around = torch.randn(64, d, dtype=unit.dtype, generator=torch.Generator().manual_seed(0)).to(unit.device)
+    around = INWARD * around / around.norm(dim=1, keepdim=True)
+    around = torch.cat([around, -around, around / 8, -around / 8]) * free[rows][:, None]
+    places = unit[:, None] + around
+    inside = ((places >= 0) & (places <= 1)).all(-1).all(-1)
+    _, gradient = field(places.clamp(0, 1).reshape(-1, d), order=1)
+    gradient = torch.where(free[rows][:, None], gradient.reshape(len(rows), -1, d), 0)
+    along = gradient.mean(1, keepdim=True)
+    found = torch.zeros(n, dtype=torch.bool, device=unit.device)
+    found[rows] = ((gradient * along).sum(-1) > 0).all(1) & inside
+    return found
