@@ -33,6 +33,6 @@ def __getattr__(name: str):
 
 __all__ = [
     "Barcode", "Basins", "CanonicalForm", "Graph", "Grid", "MorseComplex", "NeighborTable", "Samples", "Separatrices",
-    "barcode", "basins", "bottleneck_distance", "canonical_form", "charts", "from_grid", "from_points", "functions", "morse_complex", "one_point_bars",
-    "sample", "to_score", "wasserstein_distance",
+    "barcode", "basins", "bottleneck_distance", "canonical_form", "charts", "from_grid", "from_points", "functions", "morse_complex",
+    "one_point_bars", "sample", "to_score", "wasserstein_distance",
 ]  # fmt: skip

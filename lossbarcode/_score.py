@@ -12,26 +12,29 @@ import math
 
 import numpy as np
 
-from ._barcode import Barcode
+from ._barcode import Barcode, barcode
 
 MOST_PAIRS = 10**8  # pairs of bars in an assignment: 800 MB
 
 
-def to_score(bars: Barcode, *, p: float = 1) -> float:
-    """The index-0 TO-score: the p-Wasserstein distance of a barcode to the ideal one, a single infinite bar.
+def to_score(bars: Barcode, *, p: float = 1, index: int | None = None) -> float:
+    """The TO-score: the p-Wasserstein distance of a barcode to the ideal one of its index.
 
-    It is (sum of (length / 2)^p)^(1/p) over the finite bars, and half the longest for p = inf: 0 if every minimum but
-    the global one can be escaped for free. The papers' own normalisation was not available to us.
+    The ideal barcode of index 0 is a single infinite bar, every other is empty. The score is (sum of (length / 2)^p)^(1/p) over the
+    finite bars, and half the longest for p = inf. For index 0 it is 0 if every minimum but the global one can be escaped for
+    free. The papers' own normalisation was not available to us.
 
     Args:
-        bars: barcode of minima.
+        bars: a barcode, or what :func:`barcode` makes the barcode of this index from.
         p: 1 or more, or ``math.inf``.
+        index: which one; default that of the barcode, or 0.
 
     Returns:
-        The score in the unit of the loss; inf if there is not exactly one infinite bar, which no matching can mend.
+        The score in the unit of the loss; inf if there are more or fewer infinite bars than in the ideal barcode, which no
+        matching can mend.
 
     Raises:
-        ValueError: if p is below 1.
+        ValueError: if p is below 1, or if the barcode is of another index.
 
     Source:
         The score is from :cite:t:`barannikov2020loss`.
@@ -43,8 +46,12 @@ def to_score(bars: Barcode, *, p: float = 1) -> float:
         1.0
     """
     check_order(p)
+    if not isinstance(bars, Barcode):
+        bars = barcode(bars, index=index or 0)
+    elif index not in (None, bars.index):
+        raise ValueError(f"index: expected {bars.index}, that of the barcode, got {index}; compute lb.barcode(..., index={index}) first")
     lengths = bars.length[bars.finite].double()
-    if len(bars) - len(lengths) != 1:
+    if len(bars) - len(lengths) != (bars.index == 0):
         return math.inf
     return float(lengths.div(2).norm(p)) if len(lengths) else 0.0
 

@@ -8,6 +8,10 @@ import math
 import gudhi
 import gudhi.hera
 import numpy as np
+import torch
+from scipy.optimize import minimize_scalar, root
+
+import lossbarcode as lb
 
 
 def minimax(count, edges):
@@ -107,3 +111,48 @@ def separable(*barcodes):
 def bottleneck(bars, expected):
     """The bottleneck distance of two lists of (birth, death), by GUDHI."""
     return gudhi.hera.bottleneck_distance(np.array(bars), np.array(expected), delta=0.0)
+
+
+def bars_of_curve(f, low, high, n=100_001):
+    """Births and deaths of a function of one variable: extrema on a fine grid, each refined by SciPy's bounded search."""
+    x = np.linspace(low, high, n)
+    y = np.pad(f(x), 1, constant_values=np.inf)
+    minima = np.flatnonzero((y[1:-1] < y[:-2]) & (y[1:-1] < y[2:]))
+    y = np.pad(f(x), 1, constant_values=np.nan)  # a maximum at an end of the interval leads nowhere
+    maxima = np.flatnonzero((y[1:-1] > y[:-2]) & (y[1:-1] > y[2:]))
+
+    def refined(rows, sign):
+        ends = [(x[max(i - 1, 0)], x[min(i + 1, n - 1)]) for i in rows]
+        found = [minimize_scalar(lambda t: sign * float(f(t)), bounds=e, method="bounded", options={"xatol": 1e-12}).fun for e in ends]
+        return [min(sign * value, float(f(x[i])), key=lambda v: sign * v) for value, i in zip(found, rows, strict=True)]
+
+    births, tops = refined(minima, 1), refined(maxima, -1)
+    edges = list(itertools.pairwise(range(len(births))))
+    return [(birth, death) for birth, death, *_ in bars_of_graph(births, edges, tops, range(len(tops)))]
+
+
+def refined_bars(loss, side, far):
+    """Bars of a grid on a box in the plane, each end refined by SciPy's root finder on the gradient.
+
+    Returns (birth, death, grid birth, grid death) of the bars whose ends are inside the box; the others are left out.
+    """
+    samples = lb.sample(loss, side**2, method="grid", dtype=torch.float64)
+    bars = lb.barcode(lb.basins(samples))
+    bars = bars.longest(int((bars.length > far).sum()))
+    step = (loss.bounds[:, 1] - loss.bounds[:, 0]) / (side - 1)
+
+    def gradient(x):
+        place = torch.tensor(x[None], requires_grad=True)
+        return torch.autograd.grad(loss(place).sum(), place)[0][0].numpy()
+
+    def refined(row):
+        place = samples.points[[row]]
+        if ((place - loss.bounds[:, 0] < 2 * step) | (loss.bounds[:, 1] - place < 2 * step)).any():
+            return None
+        found = root(gradient, place[0].numpy(), tol=1e-13)
+        assert np.abs(found.x - place[0].numpy()).max() < 20 * float(step.max())
+        return float(loss(torch.tensor(found.x[None]))[0])
+
+    ends = [(refined(m), refined(s) if s >= 0 else np.inf) for m, s in zip(bars.minimum.tolist(), bars.saddle.tolist(), strict=True)]
+    rough = zip(bars.birth.tolist(), bars.death.tolist(), strict=True)
+    return [(*fine, *coarse) for fine, coarse in zip(ends, rough, strict=True) if None not in fine]

@@ -128,7 +128,7 @@ class MorseComplex:
     def without(self, rows) -> MorseComplex:
         """The complex as if some of its critical points, and their separatrices, had not been found."""
         keep = torch.ones_like(self.index, dtype=torch.bool)
-        keep[torch.as_tensor(rows, device=keep.device)] = False
+        keep[torch.as_tensor(rows, dtype=torch.int64, device=keep.device)] = False
         number = torch.where(keep, keep.cumsum(0) - 1, -1)
         lines = self.separatrices
         end = torch.where(lines.end >= 0, number[lines.end], -1)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .._types import Bounds, Loss, Points, Values
+from .._types import Bounds, Loss, Points
 
 CHUNK = 1 << 14  # places a call: the graph of a Hessian keeps tens of numbers a coordinate and operation alive
 SEGMENTS, SEGMENT = 1 << 14, 1 / 16  # how many the search for kinks halves, and how long they are

@@ -22,6 +22,7 @@ LONGEST_STEP = 0.05  # of the box, a Newton step
 ITERATIONS = 60  # most converge in ten; a degenerate point takes about forty, a half to two thirds of the way each
 FLAT = 0.6  # eigenvalues below eps ** FLAT of the usual ones count as zero
 LEVEL = 0.8  # the same for gradients across a face
+MOST_DEGENERATE = 1000  # kept, and looked at in one round
 INWARD = 1e-3  # how far from a place we look for a direction along which the loss rises all around
 
 
@@ -72,10 +73,11 @@ def search(
     done, last_news = 0, 0
     with tqdm(total=rounds, desc="critical points", unit="round", **shown(progress)) as bar:
         for _ in range(rounds):
-            unit, free = draw(found, max(starts, 4 * len(found)), field, generator)
+            isolated = found[found.index >= 0]
+            unit, free = draw(isolated, max(starts, 4 * len(isolated)), field, generator)
             more = classify(field, *newton(field, unit, free), usual)
             before = len(found)
-            found = distinct(found.join(more), same_place(field))
+            found = thinned(distinct(found.join(more), same_place(field)))
             done += len(unit)
             # A degenerate point may be one of a whole valley of them; more of those are no news.
             if (found.index[before:] >= 0).any():
@@ -87,6 +89,12 @@ def search(
             if done >= patience * last_news and done > len(unit):
                 break
     return found
+
+
+def thinned(found: Critical) -> Critical:
+    """Without degenerate points beyond a number that says enough: valleys of equal loss are made of them."""
+    degenerate = found.index < 0
+    return found[~degenerate | (degenerate.cumsum(0) <= MOST_DEGENERATE)]
 
 
 def shown(progress: bool | None) -> dict:
@@ -221,8 +229,8 @@ def classify(field: Field, unit: Points, free: Tensor, usual: tuple[float, float
     degenerate = (level | at_end).any(1) | flat | ~turns(field, unit, free, eigenvalues, vectors)
     index = torch.where(degenerate, -1, (eigenvalues < 0).sum(1))
     keep = ((inwards > 0) | level | free).all(1)
-    keep &= ~degenerate | ~rises(field, unit, free, degenerate)
-    return Critical(unit, free, values, hessian, index)[keep]
+    found = thinned(Critical(unit, free, values, hessian, index)[keep])
+    return found[~rises(field, found)]
 
 
 def slopes_around(gradient_at, unit: Points, free: Tensor, vectors: Tensor, far: float) -> tuple[Tensor, Points]:
@@ -247,24 +255,22 @@ def turns(field: Field, unit: Points, free: Tensor, eigenvalues: Tensor, vectors
     return ((slopes.sign() == eigenvalues.sign().repeat(1, 2)) | (slopes == 0)).all(1)
 
 
-def rises(field: Field, unit: Points, free: Tensor, degenerate: Tensor) -> Tensor:
+def rises(field: Field, found: Critical) -> Tensor:
     """Degenerate points around which the loss rises along one direction, as x³ does ``[n]``: no sublevel set changes there.
 
     The direction is that of the mean gradient on small spheres.
     """
+    result = found.index < 0
+    unit, free = found.unit[result], found.free[result]
+    if not len(unit):
+        return result
     n, d = unit.shape
-    rows = degenerate.nonzero().squeeze(1)
-    if not len(rows):
-        return degenerate
-    unit = unit[rows]
-    around = torch.randn(64, d, dtype=unit.dtype, generator=torch.Generator().manual_seed(0)).to(unit.device)
+    around = torch.randn(32, d, dtype=unit.dtype, generator=torch.Generator().manual_seed(0)).to(unit.device)
     around = INWARD * around / around.norm(dim=1, keepdim=True)
-    around = torch.cat([around, -around, around / 8, -around / 8]) * free[rows][:, None]
+    around = torch.cat([around, -around, around / 8, -around / 8]) * free[:, None]
     places = unit[:, None] + around
     inside = ((places >= 0) & (places <= 1)).all(-1).all(-1)
-    _, gradient = field(places.clamp(0, 1).reshape(-1, d), order=1)
-    gradient = torch.where(free[rows][:, None], gradient.reshape(len(rows), -1, d), 0)
+    gradient = field(places.clamp(0, 1).reshape(-1, d), order=1)[1].reshape(n, -1, d) * free[:, None]
     along = gradient.mean(1, keepdim=True)
-    found = torch.zeros(n, dtype=torch.bool, device=unit.device)
-    found[rows] = ((gradient * along).sum(-1) > 0).all(1) & inside
-    return found
+    result[result.clone()] = ((gradient * along).sum(-1) > 0).all(1) & inside
+    return result
