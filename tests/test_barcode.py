@@ -3,13 +3,14 @@
 import math
 import warnings
 
+import gudhi
 import numpy as np
 import oracles
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import graphs
+from strategies import graphs, grids
 
 import lossbarcode as lb
 
@@ -179,3 +180,46 @@ def test_integer_values_are_refused():
 def test_bad_sources(source):
     with pytest.raises(ValueError, match=r"expected a Graph or a record with a \.graph, got"):
         lb.barcode(source)
+
+
+@given(grids(most=48), st.integers(0, 3))
+def test_higher_bars_are_those_of_gudhi(array, index):
+    samples = lb.from_grid(array)
+    if index == 0:
+        return
+    bars = lb.barcode(samples, index=index)
+    complex_ = gudhi.CubicalComplex(vertices=np.asarray(array, dtype=np.float64))
+    complex_.compute_persistence(homology_coeff_field=2, min_persistence=0)
+    expected = [(b, d) for b, d in complex_.persistence_intervals_in_dimension(index).tolist() if b < INF]
+    assert sorted(bar for _, bar in bars.persistence()) == sorted(expected)
+    assert all(degree == index for degree, _ in bars.persistence())
+    assert bars.birth.dtype == samples.values.dtype
+    assert torch.equal(samples.values[bars.minimum], bars.birth)
+    ends = bars.finite & (bars.saddle >= 0)
+    assert torch.equal(samples.values[bars.saddle[ends]], bars.death[ends])
+    assert (bars.birth.diff() >= 0).all()
+
+
+def test_a_shell_has_a_bar_of_index_two():
+    """(|x|² - 1)² is low on a sphere; the hollow inside is filled in at the hill in its middle."""
+    axis = np.linspace(-1.5, 1.5, 31)
+    x, y, z = np.meshgrid(axis, axis, axis, indexing="ij")
+    samples = lb.from_grid((x**2 + y**2 + z**2 - 1) ** 2, bounds=[(-1.5, 1.5)] * 3)
+    (bar,) = lb.barcode(samples, index=2).longest(1).persistence()
+    assert bar[1][1] == pytest.approx(1.0, abs=1e-6)
+    assert bar[1][0] < 0.1
+    assert samples.points[lb.barcode(samples, index=2).longest(1).saddle].abs().max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("source", "message"), [(None, "for index 1, a MorseComplex or Samples on a grid, got Graph"), (-1, "index: expected a whole number")]
+)
+def test_index_that_cannot_be(source, message):
+    graph = graph_of([0.0], [], [])
+    with pytest.raises(ValueError, match=message):
+        lb.barcode(graph, index=1 if source is None else source)
+
+
+def test_scattered_samples_have_no_higher_bars():
+    with pytest.raises(ValueError, match="expected, for index 1, a MorseComplex or Samples on a grid, got Samples"):
+        lb.barcode(lb.sample(lb.functions.HumpCamel3(), 64), index=1)

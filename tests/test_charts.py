@@ -166,7 +166,7 @@ def test_a_raster_over_a_grid_shows_the_nearest_samples():
     grid = lb.basins(lb.sample(lb.functions.HumpCamel6(), (6, 9), method="grid", dtype=torch.float64))
     cloud = lb.basins(lb.from_points(grid.samples.points[:], grid.samples.values))
     box = grid.samples.bounds.numpy()
-    assert (_map.nearest_samples(grid, box, 31, 33) == _map.nearest_samples(cloud, box, 31, 33)).all()
+    assert (_map.nearest_samples(grid.samples, box, 31, 33) == _map.nearest_samples(cloud.samples, box, 31, 33)).all()
 
 
 def test_colours_are_told_apart_by_colour_blind_readers():
@@ -200,3 +200,32 @@ def test_charts_stand_side_by_side_without_a_warning(camel):
         warnings.simplefilter("error")
         drawn(lb.charts.linked(*camel))
         drawn(lb.charts.barcode(camel[1]) | lb.charts.barcode(camel[1]) | lb.charts.diagram(camel[1]))
+
+
+def test_morse_map_shows_every_point_and_line():
+    camel = lb.functions.HumpCamel6()
+    complex_ = lb.morse_complex(camel)
+    samples = lb.sample(camel, 200**2, method="grid", dtype=torch.float64)
+    chart = lb.charts.morse_map(complex_, samples)
+    assert "15 critical points, 28 lines" in drawn(chart)
+    points = rows_of(chart, "kind", "value")
+    assert sorted(row["kind"] for row in points) == ["1-saddle"] * 7 + ["maximum"] * 2 + ["minimum"] * 6
+    lines = rows_of(chart, "line", "step")
+    assert {row["line"] for row in lines} == set(range(28))
+    assert sum(row["rising"] for row in lines if row["step"] == 0) == 14
+    # lines begin at their saddles and are drawn where they run
+    starts = np.array([[row["x"], row["y"]] for row in lines if row["step"] == 0])
+    np.testing.assert_allclose(starts, complex_.points[complex_.separatrices.start].numpy(), atol=1e-4)
+    # degenerate points have a mark, and a complex may have no line at all
+    bowl = lb.morse_complex(lambda x: x[:, 0] ** 4 + x[:, 1] ** 2, camel.bounds)
+    assert "degenerate" in drawn(lb.charts.morse_map(bowl, samples))
+    with pytest.raises(ValueError, match="expected a complex and samples of two parameters, got 1 and 2"):
+        lb.charts.morse_map(lb.morse_complex(lb.functions.DoubleWell()), samples)
+
+
+def test_morse_map_says_how_many_lines_it_shows():
+    complex_ = lb.morse_complex(lb.functions.VenterSobieski(), progress=False)
+    chart = lb.charts.morse_map(complex_, lb.sample(lb.functions.VenterSobieski(), 200**2, method="grid"))
+    total = len(complex_.separatrices.start)
+    assert total > 8000
+    assert f"4,225 critical points, 1,500 of {total:,} lines shown" in drawn(chart)

@@ -328,7 +328,9 @@ NOT_SMOOTH = {
 
 @pytest.mark.parametrize("name", NOT_SMOOTH)
 def test_not_smooth(name):
-    with pytest.raises(ValueError, match="loss: expected a function with a continuous gradient, got one whose (gradient|value) jumps near"):
+    with pytest.raises(
+        ValueError, match=r"loss: expected a function with a continuous gradient, got one whose (gradient|value) jumps near"
+    ):
         lb.morse_complex(NOT_SMOOTH[name], getattr(NOT_SMOOTH[name], "bounds", [(-1, 1)] * 2))
 
 

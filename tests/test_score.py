@@ -115,3 +115,16 @@ def test_orders_below_one(p):
         lb.to_score(bars_of([]), p=p)
     with pytest.raises(ValueError, match="p: expected 1 or more"):
         lb.wasserstein_distance(bars_of([]), bars_of([]), p=p)
+
+
+def test_to_score_of_a_higher_index():
+    """The ideal barcode is empty there, so every bar counts, and one that never ends is beyond repair."""
+    ring = lb.from_grid(np.array([[2.0, 1.0, 2.0], [1.0, 5.0, 1.0], [2.0, 1.0, 2.0]]))
+    assert lb.to_score(ring, index=1) == lb.to_score(lb.barcode(ring, index=1)) == pytest.approx((5 - 2) / 2)
+    assert lb.to_score(ring, index=1, p=math.inf) == pytest.approx(1.5)
+    assert lb.to_score(lb.basins(ring)) == lb.to_score(lb.basins(ring), index=0) > 0
+    hole = lb.from_grid(np.array([[2.0, 1.0, 2.0], [1.0, np.inf, 1.0], [2.0, 1.0, 2.0]]))
+    assert lb.to_score(hole, index=1) == math.inf
+    assert lb.to_score(ring, index=2) == 0.0
+    with pytest.raises(ValueError, match="index: expected 1, that of the barcode, got 0"):
+        lb.to_score(lb.barcode(ring, index=1), index=0)

@@ -8,5 +8,6 @@ orange diamonds, and an infinite bar ends in an arrow.
 from ._bars import barcode, diagram, merge_tree
 from ._level import level
 from ._map import basin_map, linked
+from ._morse import morse_map
 
-__all__ = ["barcode", "basin_map", "diagram", "level", "linked", "merge_tree"]
+__all__ = ["barcode", "basin_map", "diagram", "level", "linked", "merge_tree", "morse_map"]

@@ -148,7 +148,9 @@ def barcode(bars: Barcode, *, limit: int = 50, width: int = 420, height: int = 3
         >>> lb.charts.barcode(bars).save("barcode.html")  # doctest: +SKIP
     """
     rows, count = frame(bars, limit)
-    return describe(bars_panel(rows, selection()), bars, "Barcode of minima", count, width, height)
+    return describe(
+        bars_panel(rows, selection()), bars, f"Barcode of index {bars.index}" if bars.index else "Barcode of minima", count, width, height
+    )
 
 
 def merge_tree(bars: Barcode, *, limit: int = 50, width: int = 420, height: int = 300) -> alt.LayerChart:

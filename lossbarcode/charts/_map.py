@@ -14,6 +14,7 @@ import torch
 from .._barcode import Barcode, check_owner, follow
 from .._basins import Basins
 from .._neighbors import Grid
+from .._sampling import Samples
 from ._bars import FADED, MINIMUM, SADDLE, TOOLTIP, bars_panel, describe, frame, selection, tree_panel
 
 PIXELS = 280  # of the shaded picture along each side
@@ -79,12 +80,7 @@ def map_panel(basins: Basins, shown: Barcode, rows: pd.DataFrame, pick: alt.Para
         )
     check_owner(shown, basins)
     box = samples.bounds.double().cpu().numpy()
-    across, up = (alt.Scale(domain=ends.tolist(), nice=False, zero=False) for ends in box)
-    x, y = alt.X("x:Q", title="x", scale=across), alt.Y("y:Q", title="y", scale=up)
-
-    url = picture(basins, shown, box)
-    middle = pd.DataFrame({"x": [box[0].mean()], "y": [box[1].mean()], "url": [url]})
-    background = alt.Chart(middle).mark_image(width=width, height=height, aspect=False).encode(x=x, y=y, url="url:N")
+    (x, y), (saddle_x, saddle_y) = plane_axes(box), plane_axes(box, "saddle_")
     glow = (
         alt.Chart(strips(basins, shown, box))
         .mark_rect(color="white", stroke=None)
@@ -94,16 +90,19 @@ def map_panel(basins: Basins, shown: Barcode, rows: pd.DataFrame, pick: alt.Para
     base = alt.Chart(places).encode(tooltip=TOOLTIP, opacity=alt.when(pick).then(alt.value(1.0)).otherwise(alt.value(FADED)))
     ends = base.transform_filter("!datum.infinite")
     return alt.layer(
-        background,
+        background(samples, basins, shown, width, height, x, y),
         glow,
         ends.mark_rule(color="white", strokeWidth=1.2).encode(x=x, y=y, x2="saddle_x:Q", y2="saddle_y:Q"),
-        ends.mark_point(shape="diamond", size=70, filled=True, color=SADDLE, stroke="white", strokeWidth=1).encode(
-            x=alt.X("saddle_x:Q", title="x", scale=across),
-            y=alt.Y("saddle_y:Q", title="y", scale=up),
-        ),
+        ends.mark_point(shape="diamond", size=70, filled=True, color=SADDLE, stroke="white", strokeWidth=1).encode(x=saddle_x, y=saddle_y),
         base.mark_point(size=70, filled=True, color=MINIMUM, stroke="white", strokeWidth=1).encode(x=x, y=y),
         alt.Chart(places).mark_point(size=300, filled=True, opacity=0).encode(x=x, y=y, tooltip=TOOLTIP).add_params(pick),
     )
+
+
+def plane_axes(box: np.ndarray, prefix: str = "") -> tuple[alt.X, alt.Y]:
+    """Axes for the columns x and y that are just as long as the box."""
+    across, up = (alt.Scale(domain=ends.tolist(), nice=False, zero=False) for ends in box)
+    return alt.X(f"{prefix}x:Q", title="x", scale=across), alt.Y(f"{prefix}y:Q", title="y", scale=up)
 
 
 def places_of(points, rows: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -113,9 +112,8 @@ def places_of(points, rows: pd.DataFrame) -> dict[str, np.ndarray]:
     return {"x": minimum[:, 0], "y": minimum[:, 1], "saddle_x": saddle[:, 0], "saddle_y": saddle[:, 1]}
 
 
-def nearest_samples(basins: Basins, box: np.ndarray, columns: int, lines: int) -> np.ndarray:
+def nearest_samples(samples: Samples, box: np.ndarray, columns: int, lines: int) -> np.ndarray:
     """The sample nearest to the middle of each cell of a raster over the box ``[lines columns]``, the top line first."""
-    samples = basins.samples
     middles = [(np.arange(count) + 0.5) / count for count in (columns, lines)]
     if isinstance(samples.neighbors, Grid):
         shape = samples.neighbors.shape
@@ -128,23 +126,31 @@ def nearest_samples(basins: Basins, box: np.ndarray, columns: int, lines: int) -
     return cKDTree(samples.points[:].double().cpu().numpy()).query(raster, workers=-1)[1].reshape(lines, columns)
 
 
-def picture(basins: Basins, shown: Barcode, box: np.ndarray) -> str:
-    """The loss, shaded by rank, with lines between basins, as the URL of a PNG."""
+def background(samples: Samples, basins: Basins | None, shown: Barcode | None, width: int, height: int, x: alt.X, y: alt.Y) -> alt.Chart:
+    """The loss, shaded by rank, as a picture in the plane; with lines between the basins of the bars shown, if there are any."""
+    box = samples.bounds.double().cpu().numpy()
+    near = torch.from_numpy(nearest_samples(samples, box, PIXELS, PIXELS))
+    owner = None if basins is None else owners(basins, shown)[near].numpy()
+    url = picture(samples.values.cpu()[near].double().numpy(), owner)
+    middle = pd.DataFrame({"x": [box[0].mean()], "y": [box[1].mean()], "url": [url]})
+    return alt.Chart(middle).mark_image(width=width, height=height, aspect=False).encode(x=x, y=y, url="url:N")
+
+
+def picture(values: np.ndarray, owner: np.ndarray | None) -> str:
+    """A raster of losses, shaded by rank, with lines where the owner changes, as the URL of a PNG; +inf is white."""
     from PIL import Image
 
-    near = torch.from_numpy(nearest_samples(basins, box, PIXELS, PIXELS))
-    values = basins.samples.values.cpu()[near].double().numpy()
-    owner = owners(basins, shown)[near].numpy()
     rank = np.searchsorted(np.sort(values, axis=None), values) / values.size
     shades = np.stack(
         [np.interp(np.linspace(0, 1, 254), np.linspace(0, 1, len(CIVIDIS)), channel) for channel in zip(*CIVIDIS, strict=True)], 1
     )
     index = (rank * 253).astype(np.uint8)
-    edge = np.zeros_like(owner, dtype=bool)
-    edge[:-1] |= owner[:-1] != owner[1:]
-    edge[:, :-1] |= owner[:, :-1] != owner[:, 1:]
-    index[edge] = 254
-    index[owner < 0] = 255  # outside the domain
+    if owner is not None:
+        edge = np.zeros_like(owner, dtype=bool)
+        edge[:-1] |= owner[:-1] != owner[1:]
+        edge[:, :-1] |= owner[:, :-1] != owner[:, 1:]
+        index[edge] = 254
+    index[np.isinf(values)] = 255  # outside the domain
     image = Image.frombytes("P", index.shape[::-1], index.tobytes())
     image.putpalette(np.concatenate([shades.round(), [[225, 225, 225], [255, 255, 255]]]).astype(np.uint8).tobytes())
     file = io.BytesIO()
@@ -159,7 +165,7 @@ def owners(basins: Basins, shown: Barcode) -> torch.Tensor:
 
 def strips(basins: Basins, shown: Barcode, box: np.ndarray) -> pd.DataFrame:
     """The basin of each bar shown as horizontal strips of cells that are next to each other."""
-    cells = owners(basins, shown)[torch.from_numpy(nearest_samples(basins, box, CELLS, CELLS))].numpy()
+    cells = owners(basins, shown)[torch.from_numpy(nearest_samples(basins.samples, box, CELLS, CELLS))].numpy()
     start = np.ones_like(cells, dtype=bool)
     start[:, 1:] = cells[:, 1:] != cells[:, :-1]
     line, first = np.nonzero(start)
