@@ -276,7 +276,8 @@ def from_points(points, values) -> Samples:
 
 
 def name_of(loss: Loss) -> str:
-    return getattr(loss, "name", None) or getattr(loss, "__name__", None) or type(loss).__name__
+    name = getattr(loss, "name", None) or getattr(loss, "__name__", None) or type(loss).__name__
+    return "a loss" if name == "<lambda>" else name
 
 
 def box_of(loss: Loss, bounds) -> Bounds:

@@ -102,8 +102,9 @@ def no_axis(field: str, rows: pd.DataFrame, title: str) -> alt.X:
     )
 
 
-def bars_panel(rows: pd.DataFrame, pick: alt.Parameter) -> alt.LayerChart:
-    return alt.layer(*segments(rows, no_axis("bar", rows, "minima, the lowest first"), pick))
+def bars_panel(rows: pd.DataFrame, pick: alt.Parameter, index: int = 0) -> alt.LayerChart:
+    title = "bars, the first to be born first" if index else "minima, the lowest first"
+    return alt.layer(*segments(rows, no_axis("bar", rows, title), pick))
 
 
 def tree_panel(rows: pd.DataFrame, pick: alt.Parameter) -> alt.LayerChart:
@@ -148,9 +149,8 @@ def barcode(bars: Barcode, *, limit: int = 50, width: int = 420, height: int = 3
         >>> lb.charts.barcode(bars).save("barcode.html")  # doctest: +SKIP
     """
     rows, count = frame(bars, limit)
-    return describe(
-        bars_panel(rows, selection()), bars, f"Barcode of index {bars.index}" if bars.index else "Barcode of minima", count, width, height
-    )
+    kind = f"Barcode of index {bars.index}" if bars.index else "Barcode of minima"
+    return describe(bars_panel(rows, selection(), bars.index), bars, kind, count, width, height)
 
 
 def merge_tree(bars: Barcode, *, limit: int = 50, width: int = 420, height: int = 300) -> alt.LayerChart:
