@@ -7,6 +7,11 @@ graph, and the elder rule reads the barcode off it:
     >>> bars = lb.barcode(lb.basins(lb.sample(lb.functions.HumpCamel6(), 100_000)))
     >>> bars
     Barcode(6 bars, 1 infinite; HumpCamel6, 100,000 sobol points, seed 0)
+
+Of a smooth loss of a few parameters all critical points are found instead, and the same rule gives exact bars:
+
+    >>> lb.barcode(lb.morse_complex(lb.functions.HumpCamel6()))
+    Barcode(6 bars, 1 infinite; HumpCamel6)
 """
 
 from . import functions

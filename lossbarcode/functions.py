@@ -153,7 +153,7 @@ class PenHolder(BenchmarkFunction):
 
 
 class EggCrate(BenchmarkFunction):
-    """x² + y² + 25 (sin² x + sin² y) on [-5, 5]²: nine wells, a separable sum."""
+    """x² + y² + 25 (sin² x + sin² y) on [-5, 5]²: nine wells and, at the edges, sixteen halves of wells; a separable sum."""
 
     box = ((-5.0, 5.0), (-5.0, 5.0))
 

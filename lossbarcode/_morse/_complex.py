@@ -18,7 +18,7 @@ from .._sampling import box_of, name_of
 from .._types import Bounds, Loss, Points, Rows, Values
 from ._field import Field, check_smooth
 from ._flow import follow
-from ._search import Critical, classify, distinct, same_place, search, usual_sizes, vertices
+from ._search import Critical, classify, nearest, same_place, search, unknown, usual_sizes, vertices
 
 MOST_PARAMETERS = 12  # a box has 2^d corners, and 3^d faces of all kinds to be searched
 PASSES = 4  # searches: one, and another each time that a gradient line ended where no critical point was known
@@ -224,7 +224,7 @@ def morse_complex(
         >>> camel = lb.morse_complex(lb.functions.HumpCamel6())
         >>> camel
         MorseComplex(6 of index 0, 7 of index 1, 2 of index 2; complete; HumpCamel6)
-        >>> print(lb.barcode(camel).table()[["birth", "death"]].round(6))
+        >>> print(lb.barcode(camel).table()[["birth", "death"]].round(6) + 0.0)
               birth     death
         0 -1.031628       inf
         1 -1.031628  0.000000
@@ -245,13 +245,13 @@ def morse_complex(
     check_smooth(field, generator)
     usual = usual_sizes(field, generator)
     found = classify(field, *vertices(field), usual)
-    for _ in range(PASSES):
+    for more_passes in reversed(range(PASSES)):
         found = search(field, found, usual, starts, rounds, generator, progress)
         found = found[found.values.argsort(stable=True)]
         separatrices, new = gradient_lines(field, found, usual, progress)
-        if not len(new):
+        if not len(new) or not more_passes:
             break
-        found = distinct(found.join(new), same_place(field))
+        found = found.join(new)
     return MorseComplex(field.place(found.unit), found.values, found.index, separatrices, box, name_of(loss))
 
 
@@ -267,35 +267,19 @@ def gradient_lines(field: Field, found: Critical, usual, progress: bool | None) 
         # From a saddle on an edge of the box one line goes up; the other would leave at once.
         starts = torch.cat([saddle, saddle[inner]])
         kinds.append((starts, torch.cat([torch.where(inner[:, None], across, inwards), -across[inner]]), True))
-    parts, news = [], [found[:0]]
+    parts, new = [], found[:0]
     for start, direction, up in kinds:
         lines = follow(field, found.unit[start], OFF * field.eps**0.25 * direction, up=up, progress=progress)
         target = (found.index == (field.dimension if up else 0)).nonzero().squeeze(1)
         end = torch.full_like(start, -1)
-        nearest, known = match(lines.end, found.unit[target], 2 * same_place(field))
+        row, known = nearest(lines.end, found.unit[target], 2 * same_place(field))
         known &= lines.arrived
-        end[known] = target[nearest[known]]
-        stray = lines.arrived & ~known
-        if stray.any():
-            unit = lines.end[stray]
-            free = (unit > 0) & (unit < 1)
-            news.append(distinct(classify(field, unit, free, usual), same_place(field)))
+        end[known] = target[row[known]]
+        unit = lines.end[lines.arrived & ~known]
+        new = new.join(unknown(classify(field, unit, (unit > 0) & (unit < 1), usual), found.join(new), field))
         parts.append((lines, start, end, up))
     offset, columns = 0, []
     for lines, start, end, up in parts:
         columns.append((field.place(lines.unit), lines.line + offset, start, end, torch.full_like(start, up, dtype=torch.bool)))
         offset += len(start)
-    new = news[0]
-    for more in news[1:]:
-        new = new.join(more)
     return Separatrices(*(torch.cat(column) for column in zip(*columns, strict=True))), new
-
-
-def match(places: Points, known: Points, near: float) -> tuple[Rows, Tensor]:
-    """The nearest known place to each, and whether it is near ``[n]``."""
-    from scipy.spatial import cKDTree
-
-    if not len(known) or not len(places):
-        return torch.zeros(len(places), dtype=torch.int64, device=places.device), torch.zeros_like(places[:, 0], dtype=torch.bool)
-    distance, nearest = cKDTree(known.double().cpu().numpy()).query(places.double().cpu().numpy())
-    return torch.from_numpy(nearest).to(places.device), torch.from_numpy(distance < near).to(places.device)

@@ -1,6 +1,6 @@
 """All critical points of a smooth loss in a box.
 
-In: a :class:`Field`. Out: :class:`Critical`. Many starts at once run a damped Newton iteration on the gradient. A start is
+In: a :class:`Field`. Out: :class:`Critical`. Many starts at once run Newton iterations on the gradient. A start is
 a place and the coordinates that are free: the others stay at their end of the box, so one batch holds the interior and
 all faces, edges and vertices. Later rounds also start between the points that are known and at recombinations of their
 coordinates. The search ends when as many starts again as it took to find everything have found nothing new.
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from .._types import Points, Values
+from .._types import Points, Rows, Values
 from ._field import Field
 
 LONGEST_STEP = 0.05  # of the box, a Newton step
@@ -34,7 +34,7 @@ class Critical:
         unit: places ``[c d]``.
         free: coordinates that are not at an end of the box ``[c d]``, bool; elsewhere the loss grows inwards.
         values: losses ``[c]``.
-        hessian: Hessians ``[c d d]``, with the identity in the rows and columns of coordinates that are not free.
+        hessian: Hessians ``[c d d]``, with a multiple of the identity in the rows and columns of coordinates that are not free.
         index: Morse index ``[c]``; -1: degenerate.
     """
 
@@ -75,12 +75,11 @@ def search(
         for _ in range(rounds):
             isolated = found[found.index >= 0]
             unit, free = draw(isolated, max(starts, 4 * len(isolated)), field, generator)
-            more = classify(field, *newton(field, unit, free), usual)
-            before = len(found)
-            found = thinned(distinct(found.join(more), same_place(field)))
+            news = unknown(classify(field, *newton(field, unit, free), usual), found, field)
+            found = thinned(found.join(news))
             done += len(unit)
             # A degenerate point may be one of a whole valley of them; more of those are no news.
-            if (found.index[before:] >= 0).any():
+            if (news.index >= 0).any():
                 last_news = done
             bar.update()
             bar.set_postfix_str(f"{len(found)} found", refresh=False)
@@ -152,10 +151,10 @@ def draw(found: Critical, count: int, field: Field, generator: torch.Generator) 
     )
 
 
-def restricted(hessian: Tensor, free: Tensor) -> Tensor:
-    """Hessians with the rows and columns of the other coordinates replaced by those of the identity."""
+def restricted(hessian: Tensor, free: Tensor, fill: float = 1.0) -> Tensor:
+    """Hessians with the rows and columns of the other coordinates replaced by those of the identity times ``fill``."""
     both = free[:, :, None] & free[:, None, :]
-    return torch.where(both, hessian, torch.diag_embed((~free).to(hessian.dtype)))
+    return torch.where(both, hessian, torch.diag_embed(fill * (~free).to(hessian.dtype)))
 
 
 def newton_step(gradient: Tensor, eigenvalues: Tensor, vectors: Tensor) -> Tensor:
@@ -194,7 +193,7 @@ def same_place(field: Field) -> float:
 
 
 def distinct_places(unit: Points, free: Tensor, apart: float) -> tuple[Points, Tensor]:
-    """One of the starts that came to the same place, up to a cell's border, which :func:`distinct` takes care of."""
+    """One of the starts that came to the same place, up to a cell's border, which :func:`unknown` takes care of."""
     if not len(unit):
         return unit, free
     cells = (unit / apart).round().cpu().numpy()
@@ -202,30 +201,43 @@ def distinct_places(unit: Points, free: Tensor, apart: float) -> tuple[Points, T
     return unit[first], free[first]
 
 
-def distinct(found: Critical, apart: float) -> Critical:
-    """The first of those that are in one place."""
+def nearest(places: Points, known: Points, near: float) -> tuple[Rows, Tensor]:
+    """The nearest known place to each, and whether it is near ``[n]``."""
+    from scipy.spatial import cKDTree
+
+    if not len(known) or not len(places):
+        return torch.zeros(len(places), dtype=torch.int64, device=places.device), torch.zeros_like(places[:, 0], dtype=torch.bool)
+    distance, row = cKDTree(known.double().cpu().numpy()).query(places.double().cpu().numpy())
+    return torch.from_numpy(row).to(places.device), torch.from_numpy(distance < near).to(places.device)
+
+
+def unknown(more: Critical, found: Critical, field: Field) -> Critical:
+    """One of each of those that are not at a place that is known."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
     from scipy.spatial import cKDTree
 
-    pairs = cKDTree(found.unit.double().cpu().numpy()).query_pairs(2 * apart, output_type="ndarray")
-    same = coo_array((np.ones(len(pairs)), pairs.T), shape=(len(found), len(found)))
+    apart = 2 * same_place(field)
+    more = more[~nearest(more.unit, found.unit, apart)[1]]
+    if not len(more):
+        return more
+    pairs = cKDTree(more.unit.double().cpu().numpy()).query_pairs(apart, output_type="ndarray")
+    same = coo_array((np.ones(len(pairs)), pairs.T), shape=(len(more), len(more)))
     _, first = np.unique(connected_components(same, directed=False)[1], return_index=True)
-    return found[torch.from_numpy(np.sort(first)).to(found.unit.device)]
+    return more[torch.from_numpy(np.sort(first)).to(more.unit.device)]
 
 
 def classify(field: Field, unit: Points, free: Tensor, usual: tuple[float, float]) -> Critical:
     """Morse index of the points that are critical for the box: those on a face only where the loss grows inwards."""
     values, gradient, hessian = field(unit)
-    hessian = restricted(hessian, free)
+    hessian = restricted(hessian, free, fill=usual[1] or 1.0)
     eigenvalues, vectors = torch.linalg.eigh(hessian)
-    small = field.eps**FLAT
     inwards = torch.where(unit < 0.5, gradient, -gradient)
     level = (inwards.abs() <= field.eps**LEVEL * usual[0]) & ~free  # neither inwards nor outwards
     # A critical point of the interior that happens to lie on a face is not one of Morse theory on a box.
     near = 2 * same_place(field)
     at_end = free & ((unit < near) | (unit > 1 - near))
-    flat = (eigenvalues.abs() <= small * usual[1]).any(1)
+    flat = (eigenvalues.abs() <= field.eps**FLAT * usual[1]).any(1)
     degenerate = (level | at_end).any(1) | flat | ~turns(field, unit, free, eigenvalues, vectors)
     index = torch.where(degenerate, -1, (eigenvalues < 0).sum(1))
     keep = ((inwards > 0) | level | free).all(1)
@@ -260,10 +272,10 @@ def rises(field: Field, found: Critical) -> Tensor:
 
     The direction is that of the mean gradient on small spheres.
     """
-    result = found.index < 0
-    unit, free = found.unit[result], found.free[result]
+    degenerate = found.index < 0
+    unit, free = found.unit[degenerate], found.free[degenerate]
     if not len(unit):
-        return result
+        return degenerate
     n, d = unit.shape
     around = torch.randn(32, d, dtype=unit.dtype, generator=torch.Generator().manual_seed(0)).to(unit.device)
     around = INWARD * around / around.norm(dim=1, keepdim=True)
@@ -272,5 +284,4 @@ def rises(field: Field, found: Critical) -> Tensor:
     inside = ((places >= 0) & (places <= 1)).all(-1).all(-1)
     gradient = field(places.clamp(0, 1).reshape(-1, d), order=1)[1].reshape(n, -1, d) * free[:, None]
     along = gradient.mean(1, keepdim=True)
-    result[result.clone()] = ((gradient * along).sum(-1) > 0).all(1) & inside
-    return result
+    return torch.zeros_like(degenerate).masked_scatter_(degenerate, ((gradient * along).sum(-1) > 0).all(1) & inside)
