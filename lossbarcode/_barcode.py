@@ -20,7 +20,6 @@ import torch
 from torch import Tensor
 
 from ._basins import Basins
-from ._canonical import canonical_form
 from ._checks import check_count
 from ._graph import Graph
 from ._morse import MorseComplex
@@ -123,8 +122,8 @@ def barcode(source, *, index: int = 0) -> Barcode:
 
     Args:
         source: a :class:`Graph`, or any record with a ``.graph`` (:class:`Basins`, :class:`MorseComplex`).
-        index: degree of the bars. Above 0 the source is a :class:`MorseComplex` of one or two parameters, whose
-            boundary is brought to its canonical form, or :class:`Samples` on a grid, whose cubical complex GUDHI reduces.
+        index: degree of the bars. Above 0 the source is a :class:`MorseComplex` of one or two parameters, or
+            :class:`Samples` on a grid, whose cubical complex GUDHI reduces.
 
     Returns:
         Barcode. Ties included, it does not depend on device, threads or chunk sizes.
@@ -155,8 +154,8 @@ def barcode(source, *, index: int = 0) -> Barcode:
         raise ValueError(
             f"barcode: expected a Graph or a record with a .graph, got {type(source).__name__}; samples go through lb.basins first"
         )
-    if isinstance(source, MorseComplex) and source.certificate != "complete":
-        warnings.warn(f"bars may be missing: {source!r}; use more starts or rounds, and compare with the sampled route", stacklevel=2)
+    if isinstance(source, MorseComplex):
+        warn_if_not_complete(source)
     elders = graph.values.argsort(stable=True)
     seniority = torch.empty_like(elders)
     seniority[elders] = torch.arange(len(elders), device=elders.device)
@@ -176,7 +175,7 @@ def barcode(source, *, index: int = 0) -> Barcode:
     parent = survivor_at_saddle(parent, saddle, death)
 
     roots = len(birth) - int(mortal.sum())
-    if roots > 1:
+    if roots > 1 and not isinstance(source, MorseComplex):
         warnings.warn(
             f"the graph is in {roots} pieces, so there are {roots} infinite bars; if the domain is in one piece, "
             "use more neighbors (k), a larger radius or more samples",
@@ -196,9 +195,13 @@ def barcode(source, *, index: int = 0) -> Barcode:
 def higher_bars(source, index: int) -> Barcode:
     """The bars of an index above 0."""
     if isinstance(source, MorseComplex):
-        form = canonical_form(source.boundary())
-        degree = source.index.tolist()
-        pairs = [pair for pair in form.pairs if degree[pair[0]] == index] + [(i, -1) for i in form.unpaired if degree[i] == index]
+        warn_if_not_complete(source)
+        pairs = loops(source) if index == 1 and source.points.shape[1] == 2 else []
+        if source.points.shape[1] > 2:
+            raise ValueError(
+                f"barcode: expected, for index {index}, a MorseComplex of one or two parameters, got {source.points.shape[1]}: above two, "
+                "gradient lines between points of higher index come in families; use lb.sample(..., method='grid')"
+            )
         values = source.values
     elif isinstance(source, Samples) and isinstance(source.neighbors, Grid):
         pairs = cubical_pairs(source, index)
@@ -210,9 +213,43 @@ def higher_bars(source, index: int) -> Barcode:
         )
     born, dies = torch.tensor(pairs, dtype=torch.int64, device=values.device).reshape(-1, 2).unbind(1)
     birth, death = values[born], torch.where(dies >= 0, values[dies], torch.inf)
+    dies = torch.where(death < torch.inf, dies, -1)
     keep = (death > birth).nonzero().squeeze(1)
     keep = keep[birth[keep].argsort(stable=True)]
     return Barcode(birth[keep], death[keep], born[keep], dies[keep], torch.full_like(keep, -1), name=source.name, index=index)
+
+
+def loops(source: MorseComplex) -> list[list[int]]:
+    """Rows at which the bars of index 1 of a complex in the plane are born and end.
+
+    A loop around a hill is a hill of the loss, seen from above: the elder rule for minus the loss, on the maxima, joined by the
+    ascending separatrices. What lies outside the box is one more hill, higher than all others. (The same pairs as those of
+    the canonical form, but lines from saddle to saddle do no harm.)
+    """
+    maximum = (source.index == 2).nonzero().squeeze(1)
+    number = torch.full_like(source.index, -1)
+    number[maximum] = torch.arange(len(maximum), device=maximum.device)
+    lines = source.separatrices
+    up = lines.rising.nonzero().squeeze(1)
+    outside = len(maximum)
+    ends = torch.where(lines.end[up] >= 0, number[lines.end[up]], outside)
+    saddle, which = lines.start[up].unique(return_inverse=True)
+    # a saddle on an edge of the box has one line up, and outside on its other side
+    edges = torch.full((len(saddle), 2), outside, device=up.device)
+    second = torch.zeros_like(up)
+    order = which.argsort(stable=True)
+    second[order[1:]] = (which[order][1:] == which[order][:-1]).to(second.dtype)
+    edges[which, second] = ends
+    above = -source.values.max().abs() * 2 - 1
+    values = torch.cat([-source.values[maximum], above[None]])
+    graph = Graph(values, edges, -source.values[saddle], torch.cat([maximum, maximum.new_tensor([-1])]), saddle)
+    bars = barcode(graph)
+    return torch.stack([bars.saddle, bars.minimum], 1)[bars.finite].tolist()
+
+
+def warn_if_not_complete(source: MorseComplex) -> None:
+    if source.certificate != "complete":
+        warnings.warn(f"bars may be missing: {source!r}; use more starts or rounds, and compare with the sampled route", stacklevel=3)
 
 
 def cubical_pairs(samples: Samples, index: int) -> list[list[int]]:

@@ -7,6 +7,7 @@ infinite ones. Any filtered complex will do; here they are gradient Morse comple
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -76,17 +77,28 @@ def check_boundary(boundary: Sequence[Iterable[int]]) -> list[set[int]]:
     """The columns as sets, if they are those of a filtered complex."""
     columns = []
     for j, column in enumerate(boundary):
-        rows = [int(i) for i in column]
+        try:
+            rows = [operator.index(i) for i in column]
+        except TypeError as error:
+            raise ValueError(f"boundary: expected for cell {j} a list of row numbers, got {column!r}") from error
         if len(set(rows)) < len(rows) or any(not 0 <= i < j for i in rows):
             raise ValueError(f"boundary: expected for cell {j} distinct cells that come before it, got {rows}; sort cells by filtration")
         columns.append(set(rows))
+    if found := boundary_of_boundary(columns):
+        j, twice = found
+        raise ValueError(
+            f"boundary: expected a complex, in which a boundary has no boundary, got cell {j} whose boundary {sorted(columns[j])} has the "
+            f"boundary {sorted(twice)}"
+        )
+    return columns
+
+
+def boundary_of_boundary(columns: list[set[int]]) -> tuple[int, set[int]] | None:
+    """The first cell whose boundary has a boundary, and that; None: there is no such cell."""
     for j, column in enumerate(columns):
         twice: set[int] = set()
         for i in column:
             twice ^= columns[i]
         if twice:
-            raise ValueError(
-                f"boundary: expected a complex, in which a boundary has no boundary, got cell {j} whose boundary {sorted(column)} has the "
-                f"boundary {sorted(twice)}"
-            )
-    return columns
+            return j, twice
+    return None

@@ -346,8 +346,9 @@ assert lengths["length"].is_monotonic_decreasing
 # ## What it cannot do
 #
 # The theory needs a loss that is smooth, with critical points at which the Hessian says what they are. Where that fails, an
-# answer would be worth nothing, and there is none: a loss with kinks is refused, and where the Hessian has a zero eigenvalue the point
-# is listed as *degenerate* and the certificate says that it does not know. The sampled route works for both.
+# answer would be worth nothing, and there is none: a loss with kinks is refused, and a point where the Hessian does not tell what
+# it is (here a monkey saddle, with three ways down and three up) is listed as *degenerate*, and the certificate says that it does
+# not know. The sampled route works for both.
 
 # %%
 for loss in (lb.functions.Alpine01(), lb.functions.Tripod(), lb.functions.HolderTable()):
@@ -356,8 +357,9 @@ for loss in (lb.functions.Alpine01(), lb.functions.Tripod(), lb.functions.Holder
     except ValueError as refusal:
         print(f"{loss.name}: {str(refusal).split(' near ')[0]}")
 
-flat = lb.morse_complex(lambda x: (x**4).sum(1), BOX)
-print("x⁴ + y⁴:", flat)
+monkey = lb.morse_complex(lambda x: x[:, 0] ** 3 - 3 * x[:, 0] * x[:, 1] ** 2, BOX)
+print("x³ - 3xy²:", monkey)
+assert monkey.certificate == "unknown"
 
 # %% [markdown]
 # It also needs few parameters: the number of critical points grows exponentially with the dimension for functions like these. For

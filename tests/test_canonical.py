@@ -70,6 +70,9 @@ def test_nothing():
 
 
 BAD = {
+    "not whole numbers": ([[], [0.5]], "boundary: expected for cell 1 a list of row numbers, got \\[0.5\\]"),
+    "numbers for lists": ([[], 0], "expected for cell 1 a list of row numbers, got 0"),
+    "letters": (["", "a"], "expected for cell 1 a list of row numbers, got 'a'"),
     "a cell that comes later": ([[1], []], "expected for cell 0 distinct cells that come before it, got \\[1\\]"),
     "itself": ([[0]], "expected for cell 0"),
     "negative": ([[], [-1]], "expected for cell 1"),

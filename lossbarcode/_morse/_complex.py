@@ -12,13 +12,14 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from .._canonical import boundary_of_boundary
 from .._checks import FLOATS, check_count
 from .._graph import Graph
 from .._sampling import box_of, name_of
 from .._types import Bounds, Loss, Points, Rows, Values
 from ._field import Field, check_smooth
 from ._flow import follow
-from ._search import Critical, classify, nearest, same_place, search, unknown, usual_sizes, vertices
+from ._search import Critical, classify, nearest, same_place, search, thinned, unknown, vertices
 
 MOST_PARAMETERS = 12  # a box has 2^d corners, and 3^d faces of all kinds to be searched
 PASSES = 4  # searches: one, and another each time that a gradient line ended where no critical point was known
@@ -34,7 +35,7 @@ class Separatrices:
         line: the line of each place ``[p]``.
         start: row of each line's saddle in the complex ``[l]``.
         end: row of the critical point where it ends ``[l]``; -1: an ascending line that left the box, where there is no
-            maximum, or a line that did not arrive.
+            maximum; -2: a line that did not arrive at a critical point that is known.
         rising: whether it leads up ``[l]``, bool.
     """
 
@@ -73,6 +74,10 @@ class MorseComplex:
     def graph(self) -> Graph:
         """Minima, joined over every 1-saddle by its two descending separatrices; rows are those of the complex."""
         minimum = (self.index == 0).nonzero().squeeze(1)
+        if not len(minimum):
+            raise ValueError(
+                f"graph: expected at least one minimum that is not degenerate, got {self!r}; use the sampled route (lb.sample)"
+            )
         number = torch.full_like(self.index, -1)
         number[minimum] = torch.arange(len(minimum), device=minimum.device)
         lines = self.separatrices
@@ -92,15 +97,16 @@ class MorseComplex:
     def certificate(self) -> str:
         """What the sum of (-1)^index and the separatrices say about this list of critical points.
 
-        - ``"complete"``: the sum is 1, as on every box, and the separatrices join all minima. That is necessary, not
-          sufficient: two points of which one is missing for the other would go unseen.
+        - ``"complete"``: the sum is 1, as on every box, and all separatrices arrive and join all minima. That is necessary, not
+          sufficient: a minimum and a saddle that are both missing may go unseen.
         - ``"incomplete"``: the sum is not 1 (see ``deficit``), a separatrix did not arrive, or the minima are in pieces.
         - ``"unknown"``: there are degenerate points, for which the sum says nothing.
         """
         if (self.index < 0).any():
             return "unknown"
-        lost = (self.separatrices.end < 0) & ~self.separatrices.rising
-        return "incomplete" if self.deficit or lost.any() or pieces(self.graph) != 1 else "complete"
+        arrived = bool((self.separatrices.end > -2).all())
+        whole = self.deficit == 0 and arrived and bool((self.index == 0).any()) and pieces(self.graph) == 1
+        return "complete" if whole else "incomplete"
 
     def boundary(self) -> list[list[int]]:
         """The boundary of each critical point over Z/2, as rows of the complex: what :func:`canonical_form` takes.
@@ -109,7 +115,8 @@ class MorseComplex:
         the saddles from which an odd number of ascending ones leads to it.
 
         Raises:
-            ValueError: if there are more than two parameters, or if the certificate is not ``"complete"``.
+            ValueError: if there are more than two parameters, if the certificate is not ``"complete"``, or if lines run from saddle
+                to saddle (the loss is not Morse-Smale) such that no boundary comes out.
         """
         if self.points.shape[1] > 2:
             raise ValueError(
@@ -117,21 +124,30 @@ class MorseComplex:
                 "higher index come in families, and only the barcode of index 0 is computed"
             )
         if self.certificate != "complete":
-            raise ValueError(f"boundary: expected a complete list of critical points, got one that is {self}; use more starts or rounds")
+            raise ValueError(f"boundary: expected a complete list of critical points, got {self}; use more starts or rounds")
         columns = [set() for _ in range(len(self.index))]
         lines = self.separatrices
         for start, end, rising in zip(lines.start.tolist(), lines.end.tolist(), lines.rising.tolist(), strict=True):
             if end >= 0:
                 columns[end if rising else start] ^= {start if rising else end}
+        if boundary_of_boundary(columns):
+            raise ValueError(
+                f"boundary: expected gradient lines that run from no saddle to another, got some that do (a symmetry, say) in {self}; "
+                "barcodes do not need the boundary, and tilting the loss a little removes such lines"
+            )
         return [sorted(column) for column in columns]
 
     def without(self, rows) -> MorseComplex:
         """The complex as if some of its critical points, and their separatrices, had not been found."""
         keep = torch.ones_like(self.index, dtype=torch.bool)
-        keep[torch.as_tensor(rows, dtype=torch.int64, device=keep.device)] = False
+        rows = torch.atleast_1d(torch.as_tensor(rows, device=keep.device))
+        if len(rows):
+            if rows.dtype != torch.int64 or int(rows.min()) < 0 or int(rows.max()) >= len(keep):
+                raise ValueError(f"rows: expected row numbers from 0 to {len(keep) - 1}, got {rows.tolist()}")
+            keep[rows] = False
         number = torch.where(keep, keep.cumsum(0) - 1, -1)
         lines = self.separatrices
-        end = torch.where(lines.end >= 0, number[lines.end], -1)
+        end = torch.where(lines.end >= 0, torch.where(keep, number, -2)[lines.end], lines.end)
         stays = keep[lines.start]
         places = stays[lines.line]
         line = (stays.cumsum(0) - 1)[lines.line[places]]
@@ -243,40 +259,38 @@ def morse_complex(
     generator = torch.Generator().manual_seed(seed)
     field = Field(loss, box)
     check_smooth(field, generator)
-    usual = usual_sizes(field, generator)
-    found = classify(field, *vertices(field), usual)
+    found = classify(field, *vertices(field))
     for more_passes in reversed(range(PASSES)):
-        found = search(field, found, usual, starts, rounds, generator, progress)
+        found = search(field, found, starts, rounds, generator, progress)
         found = found[found.values.argsort(stable=True)]
-        separatrices, new = gradient_lines(field, found, usual, progress)
-        if not len(new) or not more_passes:
+        separatrices, new = gradient_lines(field, found, progress)
+        # ends in a valley of degenerate points, once there are such, are no news
+        if not more_passes or not ((new.index >= 0).any() or (len(new) and (found.index >= 0).all())):
             break
-        found = found.join(new)
+        found = thinned(found.join(new))
     return MorseComplex(field.place(found.unit), found.values, found.index, separatrices, box, name_of(loss))
 
 
-def gradient_lines(field: Field, found: Critical, usual, progress: bool | None) -> tuple[Separatrices, Critical]:
+def gradient_lines(field: Field, found: Critical, progress: bool | None) -> tuple[Separatrices, Critical]:
     """Separatrices of all points of index 1, and the ends of some that are critical points not yet known."""
     saddle = (found.index == 1).nonzero().squeeze(1)
     down = torch.linalg.eigh(found.hessian[saddle])[1][:, :, 0] * found.free[saddle]
     kinds = [(torch.cat([saddle, saddle]), torch.cat([down, -down]), False)]
     if field.dimension == 2:
         inner = found.free[saddle].all(1)
-        across = torch.stack([-down[:, 1], down[:, 0]], 1)
-        inwards = torch.where(found.unit[saddle] < 0.5, 1.0, -1.0) * ~found.free[saddle]
-        # From a saddle on an edge of the box one line goes up; the other would leave at once.
-        starts = torch.cat([saddle, saddle[inner]])
-        kinds.append((starts, torch.cat([torch.where(inner[:, None], across, inwards), -across[inner]]), True))
+        # From a saddle on an edge of the box one line goes up, from the saddle itself: the gradient does not vanish there.
+        across = torch.stack([-down[:, 1], down[:, 0]], 1) * inner[:, None]
+        kinds.append((torch.cat([saddle, saddle[inner]]), torch.cat([across, -across[inner]]), True))
     parts, new = [], found[:0]
     for start, direction, up in kinds:
         lines = follow(field, found.unit[start], OFF * field.eps**0.25 * direction, up=up, progress=progress)
         target = (found.index == (field.dimension if up else 0)).nonzero().squeeze(1)
-        end = torch.full_like(start, -1)
+        end = torch.where(lines.left, -1, -2)
         row, known = nearest(lines.end, found.unit[target], 2 * same_place(field))
         known &= lines.arrived
         end[known] = target[row[known]]
         unit = lines.end[lines.arrived & ~known]
-        new = new.join(unknown(classify(field, unit, (unit > 0) & (unit < 1), usual), found.join(new), field))
+        new = new.join(unknown(classify(field, unit, (unit > 0) & (unit < 1)), found.join(new), field))
         parts.append((lines, start, end, up))
     offset, columns = 0, []
     for lines, start, end, up in parts:

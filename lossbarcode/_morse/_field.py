@@ -16,7 +16,7 @@ from .._types import Bounds, Loss, Points
 
 CHUNK = 1 << 14  # places a call: the graph of a Hessian keeps tens of numbers a coordinate and operation alive
 SEGMENTS, SEGMENT = 1 << 14, 1 / 16  # how many the search for kinks halves, and how long they are
-JUMP = 1e-3  # of the range over the box: a change that is none of rounding
+JUMP = 1e-5  # of the range over the box: a smaller kink is not looked for
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,11 @@ def check_smooth(field: Field, generator: torch.Generator) -> None:
         return ((b - a).abs() / scale).amax(1)
 
     at_low, at_high = state(low), state(high)
-    scale = (torch.maximum(at_low, at_high).amax(0) - torch.minimum(at_low, at_high).amin(0)).clamp_min(torch.finfo(dtype).tiny)
+    scale = torch.maximum(at_low, at_high).amax(0) - torch.minimum(at_low, at_high).amin(0)
+    # what changes by rounding only has no range of its own
+    size = torch.maximum(at_low.abs(), at_high.abs()).amax(0)
+    size[1:] = size[1:].amax()
+    scale = scale.maximum(256 * field.eps / JUMP * size).clamp_min(torch.finfo(dtype).tiny)
     for _ in range(int(math.log2(SEGMENT / (64 * field.eps)))):
         middle = (low + high) / 2
         at_middle = state(middle)
@@ -130,4 +134,22 @@ def check_smooth(field: Field, generator: torch.Generator) -> None:
         raise ValueError(
             f"loss: expected a function with a continuous gradient, got one whose {what} jumps near {where}; Morse theory needs "
             "smooth functions, so use the sampled route: lb.barcode(lb.basins(lb.sample(...)))"
+        )
+    check_hessian(field, generator)
+
+
+def check_hessian(field: Field, generator: torch.Generator) -> None:
+    """Refuse a loss whose second derivatives, by autograd, are not those of its gradient: one written with a backward of its own."""
+    d, dtype = field.dimension, field.bounds.dtype
+    unit = 0.01 + 0.98 * torch.rand(64, d, dtype=dtype, generator=generator).to(field.bounds.device)
+    along = torch.randn(64, d, dtype=dtype, generator=generator).to(field.bounds.device)
+    along *= field.eps ** (1 / 3) / along.norm(dim=1, keepdim=True)
+    change = field(unit + along, order=1)[1] - field(unit - along, order=1)[1]
+    expected = 2 * (field(unit)[2] @ along[..., None]).squeeze(-1)
+    wrong = (change - expected).norm(dim=1) > 0.5 * torch.maximum(change.norm(dim=1), expected.norm(dim=1))
+    rounding = 1e3 * field.eps * field(unit, order=1)[1].norm(dim=1)
+    if (wrong & (change.norm(dim=1) > rounding)).sum() > 32:
+        raise ValueError(
+            "loss: expected a function that autograd can differentiate twice, got one whose Hessian, by autograd, does not say how its "
+            "gradient changes; write it in torch operations, without a backward that is detached or of its own"
         )

@@ -107,7 +107,9 @@ def follow(field: Field, origin: Points, aside: Points, *, up: bool, progress: b
     values, gradient, hessian = state(start)
     line, polished = torch.arange(count, device=start.device), torch.zeros_like(arrived)
     rounding = 16 * field.eps * float(values.abs().amax()) if count else 0.0
-    front = Front(line, start, values, gradient, hessian, 1 / hessian.norm(dim=(1, 2)).clamp_min(torch.finfo(start.dtype).tiny), polished)
+    # a first step that neither leaves the quadratic model nor is too long
+    time = LONGEST_STEP / (LONGEST_STEP * hessian.norm(dim=(1, 2)) + gradient.norm(dim=1)).clamp_min(torch.finfo(start.dtype).tiny)
+    front = Front(line, start, values, gradient, hessian, time, polished)
     trail = [(line, origin), (line, start)]
     with tqdm(total=count, desc="gradient lines", unit="line", **shown(progress)) as bar:
         for _ in range(MOST_STEPS):
@@ -116,7 +118,7 @@ def follow(field: Field, origin: Points, aside: Points, *, up: bool, progress: b
             still, bottom, forced = rest(state, model, field)
             gone = crossing.any(1) & up
             there = bottom & front.polished & ~gone
-            stuck = front.time * front.hessian.norm(dim=(1, 2)) <= field.eps**2
+            stuck = ~still & (front.time * model.slope.norm(dim=1) <= field.eps**1.5)
             done = there | gone | stuck
             end[front.line[done]] = front.unit[done]
             arrived[front.line[there]], left[front.line[gone]] = True, True
@@ -145,7 +147,7 @@ def rest(state, model: Model, field: Field) -> tuple[Tensor, Tensor, Tensor]:
     bottom, forced = torch.zeros_like(still), torch.zeros_like(newton)
     if still.any():
         at = model.front.unit[still], ~model.held[still], model.vectors[still]
-        slopes, directions = slopes_around(lambda unit: state(unit, 1)[1], *at, same_place(field) / 8)
+        slopes, directions = slopes_around(lambda unit: state(unit, 1)[1], *at, same_place(field))
         lowest = slopes.argmin(1)[:, None, None].expand(-1, 1, newton.shape[1])
         bottom[still] = (slopes >= 0).all(1)
         forced[still] = field.eps**0.25 * directions.gather(1, lowest).squeeze(1)

@@ -8,7 +8,7 @@ coordinates. The search ends when as many starts again as it took to find everyt
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -20,8 +20,7 @@ from ._field import Field
 
 LONGEST_STEP = 0.05  # of the box, a Newton step
 ITERATIONS = 60  # most converge in ten; a degenerate point takes about forty, a half to two thirds of the way each
-FLAT = 0.6  # eigenvalues below eps ** FLAT of the usual ones count as zero
-LEVEL = 0.8  # the same for gradients across a face
+FLAT = 0.75  # eigenvalues below eps ** FLAT of the largest ones at a place count as zero
 MOST_DEGENERATE = 1000  # kept, and looked at in one round
 INWARD = 1e-3  # how far from a place we look for a direction along which the loss rises all around
 
@@ -63,7 +62,6 @@ class Critical:
 def search(
     field: Field,
     found: Critical,
-    usual: tuple[float, float],
     starts: int,
     rounds: int,
     generator: torch.Generator,
@@ -75,7 +73,7 @@ def search(
         for _ in range(rounds):
             isolated = found[found.index >= 0]
             unit, free = draw(isolated, max(starts, 4 * len(isolated)), field, generator)
-            news = unknown(classify(field, *newton(field, unit, free), usual), found, field)
+            news = unknown(classify(field, *newton(field, unit, free)), found, field)
             found = thinned(found.join(news))
             done += len(unit)
             # A degenerate point may be one of a whole valley of them; more of those are no news.
@@ -83,8 +81,8 @@ def search(
                 last_news = done
             bar.update()
             bar.set_postfix_str(f"{len(found)} found", refresh=False)
-            # A sum that is wrong says that something is missing, and is worth more patience.
-            patience = 2 if found.euler == 1 else 8
+            # A sum that is wrong says that something is missing, and is worth more patience; degenerate points spoil it.
+            patience = 2 if found.euler == 1 or (found.index < 0).any() else 8
             if done >= patience * last_news and done > len(unit):
                 break
     return found
@@ -99,13 +97,6 @@ def thinned(found: Critical) -> Critical:
 def shown(progress: bool | None) -> dict:
     """tqdm's options: asked for, not wanted, or by default what takes over two seconds."""
     return {"disable": progress is False, "delay": 2 if progress is None else 0}
-
-
-def usual_sizes(field: Field, generator: torch.Generator) -> tuple[float, float]:
-    """Medians over the box of the gradient's and the Hessian's size: what small is compared with."""
-    unit = torch.rand(1024, field.dimension, dtype=field.bounds.dtype, generator=generator).to(field.bounds.device)
-    _, gradient, hessian = field(unit)
-    return float(gradient.norm(dim=1).median()), float(hessian.norm(dim=(1, 2)).median())
 
 
 def vertices(field: Field) -> tuple[Points, Tensor]:
@@ -151,10 +142,15 @@ def draw(found: Critical, count: int, field: Field, generator: torch.Generator) 
     )
 
 
-def restricted(hessian: Tensor, free: Tensor, fill: float = 1.0) -> Tensor:
-    """Hessians with the rows and columns of the other coordinates replaced by those of the identity times ``fill``."""
-    both = free[:, :, None] & free[:, None, :]
-    return torch.where(both, hessian, torch.diag_embed(fill * (~free).to(hessian.dtype)))
+def restricted(hessian: Tensor, free: Tensor) -> Tensor:
+    """Hessians with the rows and columns of the other coordinates replaced by those of a multiple of the identity.
+
+    The multiple is of the size of what is left, so that it neither hides an eigenvalue nor looks like a zero.
+    """
+    left = torch.where(free[:, :, None] & free[:, None, :], hessian, 0)
+    size = left.norm(dim=(1, 2))
+    size = torch.where(size > 0, size, 1)
+    return left + torch.diag_embed(size[:, None] * ~free)
 
 
 def newton_step(gradient: Tensor, eigenvalues: Tensor, vectors: Tensor) -> Tensor:
@@ -188,8 +184,11 @@ def newton(field: Field, unit: Points, free: Tensor) -> tuple[Points, Tensor]:
 
 
 def same_place(field: Field) -> float:
-    """How far apart, in sides of the box, two critical points must be to be two."""
-    return field.eps ** (1 / 3)
+    """How far apart, in sides of the box, two critical points must be to be two.
+
+    The flattest that count as such are found to about this precision; most to much more.
+    """
+    return field.eps**0.4
 
 
 def distinct_places(unit: Points, free: Tensor, apart: float) -> tuple[Points, Tensor]:
@@ -223,25 +222,33 @@ def unknown(more: Critical, found: Critical, field: Field) -> Critical:
         return more
     pairs = cKDTree(more.unit.double().cpu().numpy()).query_pairs(apart, output_type="ndarray")
     same = coo_array((np.ones(len(pairs)), pairs.T), shape=(len(more), len(more)))
-    _, first = np.unique(connected_components(same, directed=False)[1], return_index=True)
-    return more[torch.from_numpy(np.sort(first)).to(more.unit.device)]
+    _, first, group = np.unique(connected_components(same, directed=False)[1], return_index=True, return_inverse=True)
+    first, group = torch.from_numpy(first).to(more.unit.device), torch.from_numpy(group).to(more.unit.device)
+    # A chain of places, or places that differ in index, are more than one point, which this precision does not tell apart.
+    far = (more.unit - more.unit[first][group]).abs().amax(1) > apart
+    muddled = torch.zeros_like(first, dtype=torch.bool)
+    muddled[group[far | (more.index != more.index[first][group])]] = True
+    one_each = more[first]
+    return replace(one_each, index=torch.where(muddled, -1, one_each.index))
 
 
-def classify(field: Field, unit: Points, free: Tensor, usual: tuple[float, float]) -> Critical:
+def classify(field: Field, unit: Points, free: Tensor) -> Critical:
     """Morse index of the points that are critical for the box: those on a face only where the loss grows inwards."""
     values, gradient, hessian = field(unit)
-    hessian = restricted(hessian, free, fill=usual[1] or 1.0)
+    hessian = restricted(hessian, free)
     eigenvalues, vectors = torch.linalg.eigh(hessian)
-    inwards = torch.where(unit < 0.5, gradient, -gradient)
-    level = (inwards.abs() <= field.eps**LEVEL * usual[0]) & ~free  # neither inwards nor outwards
+    near = same_place(field)
+    # Across a face the loss must grow, at the place and a rounding error inside; if the two differ it is level there.
+    inward = torch.where(unit < 0.5, 1.0, -1.0) * ~free
+    _, inside = field(unit + 8 * field.eps * inward, order=1)
+    grows = (torch.minimum(gradient * inward, inside * inward) > 0) | free
+    falls = (torch.maximum(gradient * inward, inside * inward) < 0) & ~free
     # A critical point of the interior that happens to lie on a face is not one of Morse theory on a box.
-    near = 2 * same_place(field)
     at_end = free & ((unit < near) | (unit > 1 - near))
-    flat = (eigenvalues.abs() <= field.eps**FLAT * usual[1]).any(1)
-    degenerate = (level | at_end).any(1) | flat | ~turns(field, unit, free, eigenvalues, vectors)
+    flat = (eigenvalues.abs() <= field.eps**FLAT * eigenvalues.abs().amax(1, keepdim=True)).any(1)
+    degenerate = (~grows | at_end).any(1) | flat | ~turns(field, unit, free, eigenvalues, vectors)
     index = torch.where(degenerate, -1, (eigenvalues < 0).sum(1))
-    keep = ((inwards > 0) | level | free).all(1)
-    found = thinned(Critical(unit, free, values, hessian, index)[keep])
+    found = thinned(Critical(unit, free, values, hessian, index)[~falls.any(1)])
     return found[~rises(field, found)]
 
 
@@ -255,7 +262,8 @@ def slopes_around(gradient_at, unit: Points, free: Tensor, vectors: Tensor, far:
     n, d = unit.shape
     directions = torch.cat([vectors.mT, -vectors.mT], 1) * free[:, None]
     gradient = gradient_at((unit[:, None] + far * directions).clamp(0, 1).reshape(-1, d)).reshape(n, 2 * d, d)
-    return (gradient * directions).sum(-1), directions
+    slopes = (gradient * directions).sum(-1)
+    return torch.where(directions.norm(dim=-1) < 0.5, 0, slopes), directions  # what rounding leaves of e_i is no direction
 
 
 def turns(field: Field, unit: Points, free: Tensor, eigenvalues: Tensor, vectors: Tensor) -> Tensor:
@@ -263,7 +271,7 @@ def turns(field: Field, unit: Points, free: Tensor, eigenvalues: Tensor, vectors
 
     It does not where a Hessian exists only at the point (|x|^1.5, say), or where another critical point is too near.
     """
-    slopes, _ = slopes_around(lambda place: field(place, 1)[1], unit, free, vectors, same_place(field) / 8)
+    slopes, _ = slopes_around(lambda place: field(place, 1)[1], unit, free, vectors, same_place(field))
     return ((slopes.sign() == eigenvalues.sign().repeat(1, 2)) | (slopes == 0)).all(1)
 
 
