@@ -259,17 +259,24 @@ for name in lb.functions.__all__:
         }
     lines.append(line)
 functions = pd.DataFrame(lines).set_index("function").round(3).fillna("")
-functions
+functions[["lowest loss", "bars", "long", "longest finite", "TO-score, p = 1"]]
 
 # %% [markdown]
-# Wherever there is an exact answer, its long bars are as many as those of the samples, and the distance between the two barcodes is
-# a small part of the range of the loss between lowest birth and highest death (last column).
+# Both routes side by side; the last column is the bottleneck distance between the two barcodes, as a part of the range of the loss
+# from lowest birth to highest death.
+
+# %%
+functions[["Morse complex", "critical points", "bars", "exact bars", "long", "long, exact", "distance / range"]]
+
+# %% [markdown]
+# Wherever there is an exact answer, samples and critical points agree on the number of long bars, with one exception: Langermann's
+# curved valleys, which a grid cuts into pieces with a bar each. The distance is a few thousandths of the range at most.
 
 # %%
 smooth = functions[functions["Morse complex"] != "not smooth"]
 assert (smooth["Morse complex"] == "complete").all()
 assert (smooth["long"] == smooth["long, exact"].astype(int)).drop("Langermann").all()
-assert (smooth["distance / range"].astype(float).drop("Langermann") < 5e-3).all()
+assert (smooth["distance / range"].astype(float) < 5e-3).all()
 assert sorted(functions.index[functions["Morse complex"] == "not smooth"]) == [
     "Alpine01(2)",
     "HolderTable",
