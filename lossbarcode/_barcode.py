@@ -147,6 +147,8 @@ def barcode(source, *, index: int = 0) -> Barcode:
         1    0.3   0.88
         2    0.3   0.88
     """
+    if isinstance(source, MorseComplex) and source.certificate != "complete":
+        warnings.warn(f"bars may be missing: {source!r}; use more starts or rounds, and compare with the sampled route", stacklevel=2)
     if check_count(index, "index", least=0):
         return higher_bars(source, index)
     graph = source if isinstance(source, Graph) else getattr(source, "graph", None)
@@ -154,8 +156,6 @@ def barcode(source, *, index: int = 0) -> Barcode:
         raise ValueError(
             f"barcode: expected a Graph or a record with a .graph, got {type(source).__name__}; samples go through lb.basins first"
         )
-    if isinstance(source, MorseComplex):
-        warn_if_not_complete(source)
     elders = graph.values.argsort(stable=True)
     seniority = torch.empty_like(elders)
     seniority[elders] = torch.arange(len(elders), device=elders.device)
@@ -195,17 +195,15 @@ def barcode(source, *, index: int = 0) -> Barcode:
 def higher_bars(source, index: int) -> Barcode:
     """The bars of an index above 0."""
     if isinstance(source, MorseComplex):
-        warn_if_not_complete(source)
-        pairs = loops(source) if index == 1 and source.points.shape[1] == 2 else []
-        if source.points.shape[1] > 2:
+        d, values = source.points.shape[1], source.values
+        if d > 2:
             raise ValueError(
-                f"barcode: expected, for index {index}, a MorseComplex of one or two parameters, got {source.points.shape[1]}: above two, "
+                f"barcode: expected, for index {index}, a MorseComplex of one or two parameters, got {d}: above two, "
                 "gradient lines between points of higher index come in families; use lb.sample(..., method='grid')"
             )
-        values = source.values
+        pairs = loops(source) if index == 1 and d == 2 else []
     elif isinstance(source, Samples) and isinstance(source.neighbors, Grid):
-        pairs = cubical_pairs(source, index)
-        values = source.values
+        pairs, values = cubical_pairs(source, index), source.values
     else:
         raise ValueError(
             f"barcode: expected, for index {index}, a MorseComplex or Samples on a grid, got {type(source).__name__}; "
@@ -245,11 +243,6 @@ def loops(source: MorseComplex) -> list[list[int]]:
     graph = Graph(values, edges, -source.values[saddle], torch.cat([maximum, maximum.new_tensor([-1])]), saddle)
     bars = barcode(graph)
     return torch.stack([bars.saddle, bars.minimum], 1)[bars.finite].tolist()
-
-
-def warn_if_not_complete(source: MorseComplex) -> None:
-    if source.certificate != "complete":
-        warnings.warn(f"bars may be missing: {source!r}; use more starts or rounds, and compare with the sampled route", stacklevel=3)
 
 
 def cubical_pairs(samples: Samples, index: int) -> list[list[int]]:

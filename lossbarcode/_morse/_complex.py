@@ -145,9 +145,9 @@ class MorseComplex:
             if rows.dtype != torch.int64 or int(rows.min()) < 0 or int(rows.max()) >= len(keep):
                 raise ValueError(f"rows: expected row numbers from 0 to {len(keep) - 1}, got {rows.tolist()}")
             keep[rows] = False
-        number = torch.where(keep, keep.cumsum(0) - 1, -1)
+        number = torch.where(keep, keep.cumsum(0) - 1, -2)
         lines = self.separatrices
-        end = torch.where(lines.end >= 0, torch.where(keep, number, -2)[lines.end], lines.end)
+        end = torch.where(lines.end >= 0, number[lines.end], lines.end)
         stays = keep[lines.start]
         places = stays[lines.line]
         line = (stays.cumsum(0) - 1)[lines.line[places]]

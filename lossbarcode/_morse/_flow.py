@@ -1,7 +1,7 @@
 """Gradient lines, all at once, in the unit cube.
 
 In: a :class:`Field` and places. Out: :class:`Lines`, followed down to a minimum or up to a maximum. A step follows the
-gradient flow of the quadratic model exactly (the local quadratic approximation of Page and McIver): that is stable in the
+gradient flow of the quadratic model exactly (the local quadratic approximation of Page and McIver, 1988): that is stable in the
 narrowest valley and, near its end, is a Newton step. It is taken only if loss and gradient in the middle and at the end of the
 step are as the model says and the loss falls, so that no ridge is jumped.
 
