@@ -21,9 +21,9 @@ def by_samples(n):
 
 ROUTES = {
     "Morse complex": by_morse,
-    "10^5 samples": by_samples(10**5),
-    "10^6 samples": by_samples(10**6),
-    "10^7 samples": by_samples(10**7),
+    "1e5 samples": by_samples(10**5),
+    "1e6 samples": by_samples(10**6),
+    "1e7 samples": by_samples(10**7),
 }
 
 
