@@ -237,9 +237,12 @@ for index in (0, 1):
 # %% [markdown]
 # The same for a function of the papers, the six-hump camel, with six minima and two hills:
 
-# %% mystnb={"figure": {"caption": "HumpCamel6: the gradient Morse complex. White lines lead down, blue lines up or out of the box.", "name": "fig-camel-complex"}}
+# %%
 camel = lb.functions.HumpCamel6()
 camel_complex = lb.morse_complex(camel)
+camel_complex
+
+# %% mystnb={"figure": {"caption": "HumpCamel6: the gradient Morse complex. White lines lead down, blue lines up or out of the box.", "name": "fig-camel-complex"}}
 lb.charts.morse_map(camel_complex, lb.sample(camel, 301**2, method="grid"))
 
 # %% mystnb={"figure": {"caption": "HumpCamel6: its barcodes of index 0 (left) and 1 (right).", "name": "fig-camel-bars"}}

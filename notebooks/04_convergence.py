@@ -377,6 +377,7 @@ shortest = float(egg_bars.length.min())
 print(f"EggCrate's {int((egg_bars.length < 1.01 * shortest).sum())} shortest bars: {shortest:.5f}, half of that {shortest / 2:.5f}")
 print(f"error of {len(egg_grid)} grids of 10^5 samples: {egg_grid['error'].min():.5f} to {egg_grid['error'].max():.5f}")
 assert (egg_grid["error"] - shortest / 2).abs().max() < 1e-5
+assert slopes.loc[("EggCrate", 2), "grid"] < error_slopes.loc[("EggCrate", 2), "grid"] - 0.3  # see below
 
 # %% [markdown]
 # A bound $C\varepsilon$ with the largest slope of a function as $C$ is true and says little here. The distance of a *pair*, in the
@@ -450,3 +451,5 @@ wide.map(lambda number: f"{number:.2g}")
 # %%
 assert (wide["error"]["Morse"] < 1e-9 * wide["error"]["10^5"].max()).all()
 assert (wide["error"]["10^7"] < wide["error"]["10^5"]).all()
+assert (wide["seconds"]["Morse"] < 2 * wide["seconds"]["10^6"]).all()
+assert (wide["seconds"]["10^7"] > 10 * wide["seconds"]["10^6"]).all()

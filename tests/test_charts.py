@@ -219,6 +219,9 @@ def test_morse_map_shows_every_point_and_line():
     # degenerate points have a mark, and a complex may have no line at all
     bowl = lb.morse_complex(lambda x: x[:, 0] ** 4 + x[:, 1] ** 2, camel.bounds)
     assert "degenerate" in drawn(lb.charts.morse_map(bowl, samples))
+    # ... nor any point, as the cone, whose tip is no smooth minimum
+    cone = lb.morse_complex(lambda x: x.norm(dim=1), camel.bounds)
+    assert "0 critical points, 0 lines" in drawn(lb.charts.morse_map(cone, samples))
     with pytest.raises(ValueError, match="expected a complex and samples of two parameters, got 1 and 2"):
         lb.charts.morse_map(lb.morse_complex(lb.functions.DoubleWell()), samples)
 

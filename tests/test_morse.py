@@ -288,6 +288,8 @@ def test_certificate_fires_when_a_saddle_is_missing():
         assert "incomplete, deficit -1" in repr(less)
         with pytest.warns(UserWarning, match="bars may be missing: MorseComplex.*incomplete, deficit -1; HumpCamel6"):
             lb.barcode(less)
+        with pytest.raises(ValueError, match="boundary: expected a complete list of critical points, got MorseComplex"):
+            less.boundary()
 
 
 def test_certificate_when_points_cancel():
@@ -315,9 +317,9 @@ def test_without_keeps_rows_in_step():
     assert whole.without([]).certificate == whole.without(torch.tensor([], dtype=torch.int64)).certificate == "complete"
 
 
-@pytest.mark.parametrize("rows", [99, -1, [0, 99], 1.5, ["a"]])
+@pytest.mark.parametrize("rows", [99, -1, [0, 99], 1.5])
 def test_without_rows_that_are_not_there(rows):
-    with pytest.raises((ValueError, TypeError)):
+    with pytest.raises(ValueError, match="rows: expected row numbers from 0 to 2, got"):
         complex_of(function("DoubleWell")).without(rows)
 
 
@@ -370,6 +372,7 @@ BAD = {
     "shape": (lambda x: x, [(0, 1)], {}, r"got torch.float64 of shape \[\d+, 1\]"),
     "another dtype": (lambda x: x.sum(1).float(), [(0, 1)], {}, "got torch.float32"),
     "infinite": (lambda x: torch.log(x[:, 0]), [(0, 1)], {}, "expected finite numbers everywhere in the box, got a loss that is not"),
+    "no gradient at the end": (lambda x: torch.sqrt(x[:, 0]), [(0, 1)], {}, "everywhere in the box, got a gradient that is not"),
     "NaN": (lambda x: torch.sqrt(x[:, 0] - 0.5), [(0, 1)], {}, "expected finite numbers everywhere in the box"),
     "half precision": (lambda x: x.sum(1), [(0, 1)], {"dtype": torch.float16}, "dtype: expected torch.float32 or torch.float64"),
     "no starts": (lambda x: x.sum(1), [(0, 1)], {"starts": 0}, "starts: expected a whole number of at least 1"),

@@ -17,9 +17,9 @@ from .._checks import FLOATS, check_count
 from .._graph import Graph
 from .._sampling import box_of, name_of
 from .._types import Bounds, Loss, Points, Rows, Values
-from ._field import Field, check_smooth
+from ._field import Field, check_hessian, check_smooth
 from ._flow import follow
-from ._search import Critical, classify, nearest, same_place, search, thinned, unknown, vertices
+from ._search import Critical, classify, euler, nearest, newcomers, same_place, search, thinned, vertices
 
 MOST_PARAMETERS = 12  # a box has 2^d corners, and 3^d faces of all kinds to be searched
 PASSES = 4  # searches: one, and another each time that a gradient line ended where no critical point was known
@@ -90,8 +90,7 @@ class MorseComplex:
     @property
     def deficit(self) -> int:
         """What the sum of (-1)^index over the points that are not degenerate lacks to 1, the Euler characteristic of a box."""
-        index = self.index[self.index >= 0]
-        return 1 - int((1 - 2 * (index % 2)).sum())
+        return 1 - euler(self.index)
 
     @property
     def certificate(self) -> str:
@@ -218,7 +217,7 @@ def morse_complex(
     Args:
         loss: pure batched callable, points ``[n d]`` to losses ``[n]``, twice differentiable by autograd.
         bounds: the box ``[d 2]``; default ``loss.bounds``.
-        starts: random starts a round; half as many again, at least, are made from what is known.
+        starts: random starts a round, or four times the number of known points if that is more; as many again are made from those.
         rounds: the most rounds.
         seed: of the starts.
         device: where to compute; default the CPU.
@@ -259,13 +258,14 @@ def morse_complex(
     generator = torch.Generator().manual_seed(seed)
     field = Field(loss, box)
     check_smooth(field, generator)
+    check_hessian(field, generator)
     found = classify(field, *vertices(field))
-    for more_passes in reversed(range(PASSES)):
+    for passes_left in reversed(range(PASSES)):
         found = search(field, found, starts, rounds, generator, progress)
         found = found[found.values.argsort(stable=True)]
         separatrices, new = gradient_lines(field, found, progress)
         # ends in a valley of degenerate points, once there are such, are no news
-        if not more_passes or not ((new.index >= 0).any() or (len(new) and (found.index >= 0).all())):
+        if not passes_left or not ((new.index >= 0).any() or (len(new) and (found.index >= 0).all())):
             break
         found = thinned(found.join(new))
     return MorseComplex(field.place(found.unit), found.values, found.index, separatrices, box, name_of(loss))
@@ -290,7 +290,7 @@ def gradient_lines(field: Field, found: Critical, progress: bool | None) -> tupl
         known &= lines.arrived
         end[known] = target[row[known]]
         unit = lines.end[lines.arrived & ~known]
-        new = new.join(unknown(classify(field, unit, (unit > 0) & (unit < 1)), found.join(new), field))
+        new = new.join(newcomers(classify(field, unit, (unit > 0) & (unit < 1)), found.join(new), field))
         parts.append((lines, start, end, up))
     offset, columns = 0, []
     for lines, start, end, up in parts:

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from .._types import Points, Rows, Values
 from ._field import Field
-from ._search import restricted, same_place, shown, slopes_around
+from ._search import apply, newton_step, restricted, same_place, shown, slopes_around
 
 LONGEST_STEP = 0.02  # of the box; lines are drawn from these
 TOLERANCE = 0.05  # error of a step's displacement, as a part of the step
@@ -69,10 +69,6 @@ class Model:
         self.slope = torch.where(held, 0, front.gradient)
         self.eigenvalues, self.vectors = torch.linalg.eigh(restricted(front.hessian, ~held))
 
-    def newton(self) -> Tensor:
-        """To the model's critical point ``[n d]``."""
-        return -apply(self.vectors, (apply(self.vectors.mT, self.slope) / self.eigenvalues).nan_to_num(0.0))
-
     def flow(self, time: Tensor) -> tuple[Tensor, Tensor]:
         """How far the gradient flow gets in ``time`` ``[n d]``, and how far per gradient along each eigenvector ``[n d]``."""
         reach = -torch.expm1((-self.eigenvalues * time[:, None]).clamp_max(50)) / self.eigenvalues
@@ -84,10 +80,6 @@ class Model:
         step = place - self.front.unit
         wrong = torch.where(self.held, 0, gradient - self.slope - apply(self.front.hessian, step))
         return (reach * apply(self.vectors.mT, wrong)).norm(dim=1) / step.norm(dim=1)
-
-
-def apply(matrix: Tensor, vector: Tensor) -> Tensor:
-    return (matrix @ vector[..., None]).squeeze(-1)
 
 
 def outwards(front: Front) -> Tensor:
@@ -142,7 +134,7 @@ def rest(state, model: Model, field: Field) -> tuple[Tensor, Tensor, Tensor]:
     At the bottom that is a last Newton step, which can still tell which ends of the box hold. A saddle, or a place without a
     gradient that is no critical point, is left downhill.
     """
-    newton = model.newton()
+    newton = newton_step(model.slope, model.eigenvalues, model.vectors)
     still = newton.norm(dim=1) <= field.eps**0.5
     bottom, forced = torch.zeros_like(still), torch.zeros_like(newton)
     if still.any():

@@ -22,7 +22,7 @@ LONGEST_STEP = 0.05  # of the box, a Newton step
 ITERATIONS = 60  # most converge in ten; a degenerate point takes about forty, a half to two thirds of the way each
 FLAT = 0.75  # eigenvalues below eps ** FLAT of the largest ones at a place count as zero
 MOST_DEGENERATE = 1000  # kept, and looked at in one round
-INWARD = 1e-3  # how far from a place we look for a direction along which the loss rises all around
+AROUND = 1e-3  # how far from a place we look for a direction along which the loss rises all around
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,11 @@ class Critical:
     def join(self, other: Critical) -> Critical:
         return Critical(*(torch.cat([getattr(self, name), getattr(other, name)]) for name in self.__dataclass_fields__))
 
-    @property
-    def euler(self) -> int:
-        """The sum of (-1)^index: the Euler characteristic, if all are there and none is degenerate."""
-        index = self.index[self.index >= 0]
-        return int((1 - 2 * (index % 2)).sum())
+
+def euler(index: Rows) -> int:
+    """The sum of (-1)^index over the points that are not degenerate: the Euler characteristic, if all points are there."""
+    index = index[index >= 0]
+    return int((1 - 2 * (index % 2)).sum())
 
 
 def search(
@@ -73,7 +73,7 @@ def search(
         for _ in range(rounds):
             isolated = found[found.index >= 0]
             unit, free = draw(isolated, max(starts, 4 * len(isolated)), field, generator)
-            news = unknown(classify(field, *newton(field, unit, free)), found, field)
+            news = newcomers(classify(field, *newton(field, unit, free)), found, field)
             found = thinned(found.join(news))
             done += len(unit)
             # A degenerate point may be one of a whole valley of them; more of those are no news.
@@ -82,7 +82,7 @@ def search(
             bar.update()
             bar.set_postfix_str(f"{len(found)} found", refresh=False)
             # A sum that is wrong says that something is missing, and is worth more patience; degenerate points spoil it.
-            patience = 2 if found.euler == 1 or (found.index < 0).any() else 8
+            patience = 2 if euler(found.index) == 1 or (found.index < 0).any() else 8
             if done >= patience * last_news and done > len(unit):
                 break
     return found
@@ -155,9 +155,12 @@ def restricted(hessian: Tensor, free: Tensor) -> Tensor:
 
 def newton_step(gradient: Tensor, eigenvalues: Tensor, vectors: Tensor) -> Tensor:
     """Where the quadratic model has its critical point, at most a box's side away along every eigenvector."""
-    along = -(vectors.mT @ gradient[..., None]).squeeze(-1) / eigenvalues
-    along = along.nan_to_num(0.0).clamp(-1, 1)  # 0/0: no gradient and no curvature, nowhere to go
-    return (vectors @ along[..., None]).squeeze(-1)
+    along = -apply(vectors.mT, gradient) / eigenvalues
+    return apply(vectors, along.nan_to_num(0.0).clamp(-1, 1))  # 0/0: no gradient and no curvature, nowhere to go
+
+
+def apply(matrix: Tensor, vector: Tensor) -> Tensor:
+    return (matrix @ vector[..., None]).squeeze(-1)
 
 
 def newton(field: Field, unit: Points, free: Tensor) -> tuple[Points, Tensor]:
@@ -192,7 +195,7 @@ def same_place(field: Field) -> float:
 
 
 def distinct_places(unit: Points, free: Tensor, apart: float) -> tuple[Points, Tensor]:
-    """One of the starts that came to the same place, up to a cell's border, which :func:`unknown` takes care of."""
+    """One of the starts that came to the same place, up to a cell's border, which :func:`newcomers` takes care of."""
     if not len(unit):
         return unit, free
     cells = (unit / apart).round().cpu().numpy()
@@ -210,7 +213,7 @@ def nearest(places: Points, known: Points, near: float) -> tuple[Rows, Tensor]:
     return torch.from_numpy(row).to(places.device), torch.from_numpy(distance < near).to(places.device)
 
 
-def unknown(more: Critical, found: Critical, field: Field) -> Critical:
+def newcomers(more: Critical, found: Critical, field: Field) -> Critical:
     """One of each of those that are not at a place that is known."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -286,7 +289,7 @@ def rises(field: Field, found: Critical) -> Tensor:
         return degenerate
     n, d = unit.shape
     around = torch.randn(32, d, dtype=unit.dtype, generator=torch.Generator().manual_seed(0)).to(unit.device)
-    around = INWARD * around / around.norm(dim=1, keepdim=True)
+    around = AROUND * around / around.norm(dim=1, keepdim=True)
     around = torch.cat([around, -around, around / 8, -around / 8]) * free[:, None]
     places = unit[:, None] + around
     inside = ((places >= 0) & (places <= 1)).all(-1).all(-1)

@@ -90,7 +90,7 @@ def map_panel(basins: Basins, shown: Barcode, rows: pd.DataFrame, pick: alt.Para
     base = alt.Chart(places).encode(tooltip=TOOLTIP, opacity=alt.when(pick).then(alt.value(1.0)).otherwise(alt.value(FADED)))
     ends = base.transform_filter("!datum.infinite")
     return alt.layer(
-        background(samples, basins, shown, width, height, x, y),
+        background(samples, owners(basins, shown), width, height, x, y),
         glow,
         ends.mark_rule(color="white", strokeWidth=1.2).encode(x=x, y=y, x2="saddle_x:Q", y2="saddle_y:Q"),
         ends.mark_point(shape="diamond", size=70, filled=True, color=SADDLE, stroke="white", strokeWidth=1).encode(x=saddle_x, y=saddle_y),
@@ -126,12 +126,11 @@ def nearest_samples(samples: Samples, box: np.ndarray, columns: int, lines: int)
     return cKDTree(samples.points[:].double().cpu().numpy()).query(raster, workers=-1)[1].reshape(lines, columns)
 
 
-def background(samples: Samples, basins: Basins | None, shown: Barcode | None, width: int, height: int, x: alt.X, y: alt.Y) -> alt.Chart:
-    """The loss, shaded by rank, as a picture in the plane; with lines between the basins of the bars shown, if there are any."""
+def background(samples: Samples, owner: torch.Tensor | None, width: int, height: int, x: alt.X, y: alt.Y) -> alt.Chart:
+    """The loss, shaded by rank, as a picture in the plane; with lines where the samples' owner changes, if they have one."""
     box = samples.bounds.double().cpu().numpy()
     near = torch.from_numpy(nearest_samples(samples, box, PIXELS, PIXELS))
-    owner = None if basins is None else owners(basins, shown)[near].numpy()
-    url = picture(samples.values.cpu()[near].double().numpy(), owner)
+    url = picture(samples.values.cpu()[near].double().numpy(), None if owner is None else owner[near].numpy())
     middle = pd.DataFrame({"x": [box[0].mean()], "y": [box[1].mean()], "url": [url]})
     return alt.Chart(middle).mark_image(width=width, height=height, aspect=False).encode(x=x, y=y, url="url:N")
 

@@ -53,16 +53,16 @@ def morse_map(complex_: MorseComplex, samples: Samples, *, width: int = 380, hei
     kinds = [kind for kind in ("minimum", "1-saddle", "maximum", "degenerate") if kind in set(points["kind"])]
     look = {"minimum": (MINIMUM, "circle"), "1-saddle": (SADDLE, "diamond"), "maximum": (MAXIMUM, "triangle-up")}
     look["degenerate"] = (DEGENERATE, "cross")
-    colours, shapes = zip(*(look[kind] for kind in kinds), strict=True)
+    colours, shapes = [look[kind][0] for kind in kinds], [look[kind][1] for kind in kinds]
     pick = alt.selection_point(fields=["kind"], bind="legend")
     dots = (
         alt.Chart(points)
-        .mark_point(size=max(20, min(75, 4000 // len(points))), filled=True, stroke="white", strokeWidth=1)
+        .mark_point(size=max(20, min(75, 4000 // max(len(points), 1))), filled=True, stroke="white", strokeWidth=1)
         .encode(
             x=x,
             y=y,
-            color=alt.Color("kind:N", scale=alt.Scale(domain=kinds, range=list(colours)), title=None),
-            shape=alt.Shape("kind:N", scale=alt.Scale(domain=kinds, range=list(shapes)), title=None),
+            color=alt.Color("kind:N", scale=alt.Scale(domain=kinds, range=colours), title=None),
+            shape=alt.Shape("kind:N", scale=alt.Scale(domain=kinds, range=shapes), title=None),
             opacity=alt.when(pick).then(alt.value(1.0)).otherwise(alt.value(0.1)),
             tooltip=[
                 "row",
@@ -75,7 +75,7 @@ def morse_map(complex_: MorseComplex, samples: Samples, *, width: int = 380, hei
         )
         .add_params(pick)
     )
-    layers = alt.layer(background(samples, None, None, width, height, x, y), *drawn, dots)
+    layers = alt.layer(background(samples, None, width, height, x, y), *drawn, dots)
     title = alt.TitleParams("Critical points and separatrices", subtitle=[complex_.name, count], anchor="start")
     return layers.properties(title=title, width=width, height=height, description=f"Gradient Morse complex, {complex_.name}: {count}.")
 
