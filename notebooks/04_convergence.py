@@ -400,8 +400,10 @@ assert (joint["part"] < 1 + 1e-5).all()
 # ## Time to be right
 #
 # How long does each route take, and how right is it then? Samples: Sobol' points and their nearest neighbors, $10^5$ to $10^7$. Morse
-# complex: all critical points and separatrices; its error is that of rounding. Both on the same two cores, one after the
-# other (`tests/benchmarks/bench_morse.py` repeats this under pytest-benchmark).
+# complex: all critical points and separatrices. Both on the same two cores, one after the other
+# (`tests/benchmarks/bench_morse.py` repeats this under pytest-benchmark). The errors are distances to one Morse complex, so that of the
+# Morse route is between two searches from different starts; that both are right to $10^{-8}$ is tested against answers that
+# share nothing with them (`tests/test_morse.py`).
 
 # %%
 RACE = [lb.functions.HumpCamel6(), lb.functions.EggCrate(), lb.functions.UrsemWaves(), lb.functions.Schwefel26(2), lb.functions.Wavy()]
