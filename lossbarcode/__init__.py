@@ -20,7 +20,7 @@ from ._basins import Basins, basins
 from ._canonical import CanonicalForm, canonical_form
 from ._graph import Graph
 from ._morse import MorseComplex, Separatrices, morse_complex
-from ._neighbors import Grid, NeighborTable
+from ._neighbors import Grid, Lattice, NeighborTable
 from ._sampling import Samples, from_grid, from_points, sample
 from ._score import bottleneck_distance, to_score, wasserstein_distance
 
@@ -37,7 +37,7 @@ def __getattr__(name: str):
 
 
 __all__ = [
-    "Barcode", "Basins", "CanonicalForm", "Graph", "Grid", "MorseComplex", "NeighborTable", "Samples", "Separatrices",
+    "Barcode", "Basins", "CanonicalForm", "Graph", "Grid", "Lattice", "MorseComplex", "NeighborTable", "Samples", "Separatrices",
     "barcode", "basins", "bottleneck_distance", "canonical_form", "charts", "from_grid", "from_points", "functions", "morse_complex",
     "one_point_bars", "sample", "to_score", "wasserstein_distance",
 ]  # fmt: skip

@@ -19,9 +19,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ._basins import Basins
+from ._basins import Basins, follow, jump
 from ._checks import check_count
-from ._graph import Graph
+from ._graph import Graph, ascending
+from ._machine import kernels_for
 from ._morse import MorseComplex
 from ._neighbors import Grid
 from ._sampling import Samples
@@ -156,22 +157,21 @@ def barcode(source, *, index: int = 0) -> Barcode:
         raise ValueError(
             f"barcode: expected a Graph or a record with a .graph, got {type(source).__name__}; samples go through lb.basins first"
         )
-    elders = graph.values.argsort(stable=True)
-    seniority = torch.empty_like(elders)
-    seniority[elders] = torch.arange(len(elders), device=elders.device)
+    rows = torch.arange(len(graph.values), device=graph.values.device)
+    elders = ascending(graph.values, rows)
+    seniority = torch.empty_like(rows)
+    seniority[elders] = rows
 
-    edges = (graph.heights < torch.inf).nonzero().squeeze(1)
-    edges = edges[graph.saddle[edges].argsort(stable=True)]
-    edges = edges[graph.heights[edges].argsort(stable=True)]
-    ends = seniority[graph.edges[edges]]
-    last, parent = merge(len(elders), ends[:, 0], ends[:, 1])
+    passable = graph.heights < torch.inf
+    edges, heights, tops = (t if passable.all() else t[passable] for t in (graph.edges, graph.heights, graph.saddle))
+    opening = ascending(heights, tops)
+    edges, heights, tops = edges[opening], heights[opening], tops[opening]
+    last, parent = merge(len(rows), *(edges if isinstance(elders, slice) else seniority[edges]).T)
 
     birth = graph.values[elders]
     mortal = last >= 0
-    death = torch.full_like(birth, torch.inf)
-    death[mortal] = graph.heights[edges[last[mortal]]]
-    saddle = torch.full_like(last, -1)
-    saddle[mortal] = graph.saddle[edges[last[mortal]]]
+    death = torch.full_like(birth, torch.inf).masked_scatter_(mortal, heights[last[mortal]])
+    saddle = torch.full_like(last, -1).masked_scatter_(mortal, tops[last[mortal]])
     parent = survivor_at_saddle(parent, saddle, death)
 
     roots = len(birth) - int(mortal.sum())
@@ -185,11 +185,12 @@ def barcode(source, *, index: int = 0) -> Barcode:
     bar = settle(keep, parent)  # of each minimum, the oldest first
     owner = torch.empty_like(bar)
     owner[elders] = bar
+    kept = slice(None) if keep.all() else keep
     size = getattr(source, "size", None)
     if size is not None:
-        size = torch.zeros_like(elders[keep]).index_add_(0, owner, size)
-    columns = (birth[keep], death[keep], graph.minimum[elders][keep], saddle[keep])
-    return Barcode(*columns, follow(bar, parent[keep]), size, owner, getattr(source, "name", ""))
+        size = torch.zeros_like(rows[kept]).index_add_(0, owner, size)
+    columns = (birth[kept], death[kept], graph.minimum[elders][kept], saddle[kept])
+    return Barcode(*columns, follow(bar, parent[kept]), size, owner, getattr(source, "name", ""))
 
 
 def higher_bars(source, index: int) -> Barcode:
@@ -315,6 +316,10 @@ def merge(count: int, a: Rows, b: Rows) -> tuple[Rows, Rows]:
         For each minimum the edge at which it ends (-1: never) and the elder it merges into (-1: none), both ``[k]``.
     """
     device = a.device
+    if kernels := kernels_for(a):
+        last, parent = (torch.full((count,), -1) for _ in range(2))
+        kernels.merge(a.numpy(), b.numpy(), last.numpy(), parent.numpy())
+        return last, parent
     never = len(a)
     nodes = torch.arange(count, device=device)
     last, parent = torch.full_like(nodes, -1), torch.full_like(nodes, -1)
@@ -333,8 +338,7 @@ def merge(count: int, a: Rows, b: Rows) -> tuple[Rows, Rows]:
         tree[active] = (a + b)[place[active]] - active
         root = (tree[tree] == nodes) & (nodes < tree)
         tree[root] = nodes[root]
-        while not torch.equal(further := tree[tree], tree):
-            tree = further
+        tree = jump(tree)
         # Below its lowest edge to another tree a tree is on its own.
         outer = tree[a] != tree[b]
         leaves = lowest_edge(count, tree[a[outer]], tree[b[outer]], edge[outer], never)
@@ -366,23 +370,18 @@ def lowest_edge(count: int, a: Rows, b: Rows, edge: Rows, never: int) -> Rows:
 
 def survivor_at_saddle(parent: Rows, saddle: Rows, death: Values) -> Rows:
     """Where several components meet in one saddle, all that end there end in the one that survives it."""
-    while True:
-        above = parent.clamp_min(0)
-        same = (parent >= 0) & (parent[above] >= 0) & (saddle[above] == saddle) & (death[above] == death)
-        if not same.any():
-            return parent
-        parent = torch.where(same, parent[above], parent)
-
-
-def follow(number: Rows, rows: Rows) -> Rows:
-    """``number[rows]``, where -1 stays -1."""
-    return torch.where(rows >= 0, number[rows], -1)
+    some = ((parent >= 0) & (saddle[parent.clamp_min(0)] == saddle)).nonzero().squeeze(1)
+    while len(some):
+        above = parent[some]
+        same = (parent[above] >= 0) & (saddle[above] == saddle[some]) & (death[above] == death[some])
+        some, above = some[same], above[same]
+        parent[some] = parent[above]
+    return parent
 
 
 def settle(keep: Tensor, parent: Rows) -> Rows:
     """Of every bar the number, among those kept, of the first at or above it that is kept; -1: there is none."""
     home = torch.where(keep, torch.arange(len(keep), device=keep.device), parent)
-    home = torch.cat([home, home.new_tensor([-1])])  # so that -1, as an index, leads to -1
-    while not torch.equal(further := home[home], home):
-        home = further
-    return follow(keep.cumsum(0) - 1, home[:-1])
+    home = torch.where(home >= 0, home, len(home))
+    ends = jump(torch.cat([home, home.new_tensor([len(home)])]))[:-1]
+    return torch.where(ends < len(home), keep.cumsum(0)[ends.clamp_max(len(home) - 1)] - 1, -1)

@@ -2,7 +2,7 @@
 
 In: :class:`Samples`. Out: :class:`Basins`, whose graph has exactly the barcode of the whole sample (its lower-star
 filtration). The one idea: if every sample points at its lowest neighbor, its basin is connected below any level it
-takes part in; so only the lowest pass between each pair of basins matters, and no sample waits for another.
+takes part in; so only the lowest passes between basins matter, and no sample waits for another.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
-from ._graph import Graph
+from ._graph import Graph, ascending
+from ._machine import check_memory, kernels_for, row_dtype
 from ._neighbors import Neighbors, NeighborTable
 from ._sampling import Samples
 from ._types import Rows, Values
@@ -23,9 +25,10 @@ class Basins:
 
     Attributes:
         samples: what the basins are of.
-        graph: minima in ascending order of (value, row) and the lowest pass of every pair of basins that touch. The
-            pass's ``saddle`` is the sample at its top.
-        label: number of the basin of each sample ``[n]``, in the order of the graph's minima; -1: outside the domain.
+        graph: minima in ascending order of (value, row), and the passes over which basins join as the level rises: a
+            minimum spanning forest, one pass less than minima in every piece. The pass's ``saddle`` is the sample at its top.
+        label: number of the basin of each sample ``[n]``, in the order of the graph's minima, in 32 bits where they
+            number the samples; -1: outside the domain.
         minimum: row of the lowest sample of each basin ``[k]``.
         size: samples of each basin ``[k]``.
     """
@@ -60,6 +63,7 @@ def basins(samples: Samples, *, k: int | None = None, radius: float | None = Non
 
     Raises:
         ValueError: if k or radius is given though the samples know their neighbors, or does not fit them.
+        MemoryError: if the search for neighbors or the basins would not fit into memory.
 
     Source:
         The barcode of a function on a graph is Algorithm 1 of :cite:t:`barannikov2023barcodes`. Basins and passes
@@ -71,9 +75,8 @@ def basins(samples: Samples, *, k: int | None = None, radius: float | None = Non
         Basins(3 minima, 2 passes; HumpCamel3, 4,096 sobol points, seed 0)
     """
     neighbors, values = samples.neighbors, samples.values
-    inside = values < torch.inf
     if neighbors is None:
-        neighbors = nearest_inside(samples, inside, k, radius)
+        neighbors = nearest_inside(samples, k, radius)
     elif k is not None or radius is not None:
         raise ValueError(
             f"basins: expected neither k nor radius for samples with neighbors of their own ({type(neighbors).__name__}), got "
@@ -81,55 +84,105 @@ def basins(samples: Samples, *, k: int | None = None, radius: float | None = Non
         )
     if len(neighbors) != len(values):
         raise ValueError(f"samples.neighbors: expected neighbors of {len(values)} samples, got those of {len(neighbors)}")
-    root = jump(neighbors.lowest(values))
-    minimum = ((root == torch.arange(len(root), device=root.device)) & inside).nonzero().squeeze(1)
-    minimum = minimum[values[minimum].argsort(stable=True)]
-    count = len(minimum)
-    number = torch.full_like(root, -1)
-    number[minimum] = torch.arange(count, device=root.device)
-    label = torch.where(inside, number[root], -1)
-    size = torch.bincount(label[inside], minlength=count)
-    pairs, heights, saddle = passes(neighbors, values, label, count)
-    graph = Graph(values[minimum], pairs, heights, minimum, saddle)
+    need = 2 * len(values) * row_dtype(len(values)).itemsize
+    check_memory(need, values.device, f"basins of {len(values):,} samples", "use fewer samples")
+    minimum, label, size = minima_and_labels(neighbors.lowest(values), values)
+    top, bottom = spanning_forest(neighbors, values, label, len(minimum))
+    # Until here basins are numbered by their rows, which keeps what belongs to neighbors together in memory.
+    order = ascending(values[minimum], minimum)
+    rank = torch.empty(len(minimum), dtype=label.dtype, device=label.device)
+    rank[order] = torch.arange(len(minimum), dtype=label.dtype, device=label.device)
+    label, minimum, size = follow(rank, label, out=label), minimum[order], size[order]
+    opening = ascending(values[top], top)
+    top, bottom = top[opening], bottom[opening]
+    a, b = label[top].long(), label[bottom].long()
+    edges = torch.stack([torch.minimum(a, b), torch.maximum(a, b)], 1)
+    graph = Graph(values[minimum], edges, values[top], minimum, top)
     return Basins(samples, graph, label, minimum, size)
 
 
-def nearest_inside(samples: Samples, inside: torch.Tensor, k: int | None, radius: float | None) -> NeighborTable:
+def nearest_inside(samples: Samples, k: int | None, radius: float | None) -> NeighborTable:
     """Nearest neighbors among the samples inside the domain; those outside have none."""
+    inside = samples.values < torch.inf
     if inside.all():
         return NeighborTable.nearest(samples.points, k, radius=radius)
     rows = inside.nonzero().squeeze(1)
+    rows = rows.to(row_dtype(len(inside)))
     table = rows[NeighborTable.nearest(samples.points[rows], k, radius=radius).index]
-    index = torch.arange(len(inside), device=rows.device)[:, None].repeat(1, table.shape[1])
+    index = torch.arange(len(inside), dtype=rows.dtype, device=rows.device)[:, None].repeat(1, table.shape[1])
     index[rows] = table
     return NeighborTable(index)
 
 
+def minima_and_labels(pointer: Rows, values: Values) -> tuple[Rows, Rows, Rows]:
+    """Where pointers end: rows of the minima, ascending ``[k]``; who leads to which ``[n]``, -1 outside; how many ``[k]``.
+
+    The pointers are used up.
+    """
+    if kernels := kernels_for(values):
+        label, losses = pointer.numpy(), values.numpy()
+        kernels.parallel(len(label), lambda first, last: kernels.jump(label, first, last))
+        minimum = torch.from_numpy(kernels.number_ends(label, losses))
+        kernels.parallel(len(label), lambda first, last: kernels.label_by_end(label, losses, first, last))
+        size = torch.zeros_like(minimum)
+        kernels.decode(label, size.numpy())
+        return minimum, pointer, size
+    inside = values < torch.inf
+    root = jump(pointer)
+    minimum = ((root == torch.arange(len(root), device=root.device)) & inside).nonzero().squeeze(1)
+    number = torch.full_like(root, -1)
+    number[minimum] = torch.arange(len(minimum), dtype=root.dtype, device=root.device)
+    label = torch.where(inside, number.index_select(0, root), -1)
+    return minimum, label, torch.bincount(label[inside], minlength=len(minimum))
+
+
 def jump(pointer: Rows) -> Rows:
     """Follow pointers to their ends, doubling the stride until nothing changes."""
-    while not torch.equal(further := pointer[pointer], pointer):
+    while not torch.equal(further := pointer.index_select(0, pointer), pointer):
         pointer = further
     return pointer
 
 
-def passes(neighbors: Neighbors, values: Values, label: Rows, count: int) -> tuple[torch.Tensor, Values, Rows]:
-    """The lowest edge between each pair of touching basins: pairs ``[m 2]``, heights ``[m]``, rows of their tops ``[m]``."""
-    found = []
-    for u, v in neighbors.boundary(label):
-        swap = (values[u] > values[v]) | ((values[u] == values[v]) & (u > v))
-        u, v = torch.where(swap, v, u), torch.where(swap, u, v)  # v is the top
-        inside = values[v] < torch.inf
-        u, v = u[inside], v[inside]
-        a, b = label[u], label[v]
-        found.append(lowest_of_each(torch.minimum(a, b) * count + torch.maximum(a, b), values[v], v))
-    pair, height, saddle = lowest_of_each(*(torch.cat(parts) for parts in zip(*found, strict=True)))
-    return torch.stack([pair // count, pair % count], 1), height, saddle
+def spanning_forest(neighbors: Neighbors, values: Values, label: Rows, count: int) -> tuple[Rows, Rows]:
+    """Tops and bottoms of the passes that join the basins at the lowest levels, as few as do ``([m], [m])``.
+
+    Borůvka's rounds: the lowest edge that leaves a component belongs to the forest, whatever the others are. Each round at
+    least halves the components that can still be joined, and reads the samples once, so that no edge is ever stored.
+    """
+    component, found = label, []
+    while True:
+        top, bottom = neighbors.exits(values, component, count)
+        place, joins, count = contract(component, top, bottom)
+        if not len(joins):
+            nothing = joins.new_empty(0)
+            tops, bottoms = zip((nothing, nothing), *found, strict=True)
+            return torch.cat(tops).long(), torch.cat(bottoms).long()
+        found.append((top[joins], bottom[joins]))
+        component = follow(place, component, out=None if component is label else component)
 
 
-def lowest_of_each(pair: Rows, height: Values, saddle: Rows) -> tuple[Rows, Values, Rows]:
-    """Of the passes of each pair the first in the order of (height, saddle)."""
-    distinct, member = pair.unique(return_inverse=True)
-    low = height.new_full(distinct.shape, torch.inf).scatter_reduce_(0, member, height, "amin")
-    at_low = height == low[member]
-    first = torch.full_like(distinct, torch.iinfo(torch.int64).max).scatter_reduce_(0, member[at_low], saddle[at_low], "amin")
-    return distinct, low, first
+def contract(component: Rows, top: Rows, bottom: Rows) -> tuple[Rows, Rows, int]:
+    """What becomes of components ``[k]`` if all leave over their lowest edge, who did so usefully ``[j]``, how many are left."""
+    if kernels := kernels_for(component):
+        place, joins = torch.empty_like(top), torch.empty_like(top)
+        count, useful = kernels.contract(component.numpy(), top.numpy(), bottom.numpy(), place.numpy(), joins.numpy())
+        return place, joins[:useful].long(), count
+    leaves = (top >= 0).nonzero().squeeze(1)
+    nodes = torch.arange(len(top), device=top.device)
+    tree = nodes.clone()
+    tree[leaves] = component[top[leaves]].long() + component[bottom[leaves]] - leaves
+    root = (tree[tree] == nodes) & (nodes > tree)  # of two that leave over the same edge
+    tree[root] = nodes[root]
+    tree, joins = jump(tree), leaves[~root[leaves]]
+    first = nodes.scatter_reduce(0, tree, nodes, "amin")[tree]  # trees are numbered in the order of their first members
+    number = (first == nodes).cumsum(0) - 1
+    return number[first].to(component.dtype), joins, int(number[-1]) + 1
+
+
+def follow(number: Tensor, rows: Rows, out: Tensor | None = None) -> Tensor:
+    """``number[rows]``, where -1 stays -1; on the CPU into ``out``, if given, which may be the rows."""
+    if kernels := kernels_for(rows):
+        out = torch.empty_like(rows, dtype=number.dtype) if out is None else out
+        kernels.parallel(len(rows), lambda first, last: kernels.take(number.numpy(), rows.numpy(), out.numpy(), first, last))
+        return out
+    return torch.where(rows >= 0, number[rows], -1)

@@ -34,9 +34,9 @@ def check_values(values: Tensor, name: str = "values") -> None:
     """Losses may be +inf (outside the domain) but neither NaN nor -inf, and some must be finite."""
     if values.numel() == 0:
         raise ValueError(f"{name}: expected at least one number, got shape {tuple(values.shape)}")
-    # NaN fails every comparison, so one pass finds both mistakes
-    bad = ~(values > -torch.inf)
-    if bad.any():
+    lowest = float(values.min())  # NaN if there is one
+    if not lowest > -torch.inf:
+        bad = ~(values > -torch.inf)
         nan = int(values.isnan().sum())
         what = [f"{nan} NaN"] * (nan > 0) + [f"{int(bad.sum()) - nan} -inf"] * (int(bad.sum()) > nan)
         first = tuple(int(i) for i in bad.nonzero()[0])
@@ -44,7 +44,7 @@ def check_values(values: Tensor, name: str = "values") -> None:
             f"{name}: expected finite numbers, or +inf for 'outside the domain', got {' and '.join(what)} "
             f"in {values.numel()}, the first at {first[0] if len(first) == 1 else first}; mask them with +inf or mend the loss"
         )
-    if not (values < torch.inf).any():
+    if lowest == torch.inf:
         raise ValueError(f"{name}: expected at least one finite number, got {values.numel()} times +inf; nothing is inside the domain")
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ._checks import FLOATS, check_values
+from ._machine import kernels_for
 from ._types import Rows, Values
 
 
@@ -81,3 +82,19 @@ def check_edges(graph: Graph) -> None:
             f"Graph.heights: expected every pass at or above both its ends, got {int(low.sum())} that are not, the first at "
             f"{row}: height {float(heights[row])} between minima at {float(graph.values[a])} and {float(graph.values[b])}"
         )
+
+
+def ascending(values: Values, rows: Rows) -> Rows | slice:
+    """The order by value and, among equal values, by row: that of everything in this package.
+
+    ``values[ascending(values, rows)]`` is sorted. It is a slice, which copies nothing, if they are so already.
+    """
+    rising = (values[1:] > values[:-1]) | ((values[1:] == values[:-1]) & (rows[1:] >= rows[:-1]))
+    if rising.all():
+        return slice(None)
+    if kernels := kernels_for(values):
+        order = values.numpy().argsort()  # not stable, but three times as fast as sorts that are
+        kernels.break_ties(order, values.numpy(), rows.numpy())
+        return torch.from_numpy(order)
+    order = rows.argsort(stable=True)
+    return order[values[order].argsort(stable=True)]

@@ -16,7 +16,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ._checks import FLOATS, as_float_tensor, check_count, check_values
-from ._neighbors import Grid, Neighbors
+from ._machine import check_memory
+from ._neighbors import Grid, Lattice, Neighbors, Offsets
 from ._types import Bounds, Loss, Points, Values
 
 CHUNK = 1 << 18  # places a call of the loss; small enough to stay in the cache for simple losses
@@ -35,23 +36,23 @@ class Places(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class GridPoints:
-    """The points of a grid over a box, ends included, computed when asked for: ``points[rows]`` is ``[m d]``."""
+class RegularPoints:
+    """The points of a grid or a lattice over a box, computed when asked for: ``points[rows]`` is ``[m d]``."""
 
-    grid: Grid
+    places: Offsets
     bounds: Bounds
     dtype: torch.dtype
 
     @property
     def shape(self) -> tuple[int, int]:
-        return len(self.grid), len(self.grid.shape)
+        return len(self.places), len(self.bounds)
 
     @property
     def device(self) -> torch.device:
         return self.bounds.device
 
     def __len__(self) -> int:
-        return len(self.grid)
+        return len(self.places)
 
     def __getitem__(self, rows) -> Points:
         if isinstance(rows, slice):
@@ -62,14 +63,10 @@ class GridPoints:
         rows = torch.where(rows < 0, rows + len(self), rows)
         if rows.numel() and (int(rows.min()) < 0 or int(rows.max()) >= len(self)):
             raise IndexError(f"rows: expected numbers below {len(self)}, got {int(rows.min())} to {int(rows.max())}")
-        columns = []
-        for axis, size in enumerate(self.grid.shape):
-            at = rows // math.prod(self.grid.shape[axis + 1 :]) % size
-            low, high = self.bounds[axis].double()
-            # weights that are exactly 0 and 1 at the ends keep the ends exact
-            weight = at.double() / max(size - 1, 1)
-            columns.append(low * (1 - weight) + high * weight)
-        return torch.stack(columns, -1).to(self.dtype)
+        # weights that add up to exactly 1 keep the ends of a grid exact
+        weight = self.places.position(rows)
+        low, high = self.bounds.double().T
+        return (low * (1 - weight) + high * weight).to(self.dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,8 +126,10 @@ def sample(
             single number gives the finest grid with equally many along each axis and at most n in all.
         bounds: the box ``[d 2]``; default ``loss.bounds``.
         method: ``"sobol"``: scrambled Sobol' points, even and hence with few spurious minima; ``"uniform"``:
-            independent points, as in the papers; ``"grid"``: a regular grid, ends included, with implicit neighbors.
-        seed: of the points. A grid has no randomness and does not use it.
+            independent points, as in the papers; ``"grid"``: a regular grid, ends included, with implicit neighbors;
+            ``"lattice"``: a rank-1 lattice (:class:`Lattice`), even in every dimension, with implicit neighbors: for
+            large n, because neither points nor neighbors are stored or searched for.
+        seed: of the points, or of the lattice's shift. A grid has no randomness and does not use it.
         device: where to evaluate and store; default the CPU. The points do not depend on it.
         dtype: float32 or float64; default torch's default.
         chunk_size: places a call of the loss. The result does not depend on it if the loss treats rows separately.
@@ -142,6 +141,7 @@ def sample(
     Raises:
         ValueError: if the box is missing or empty, if n is not positive or the method unknown, if the loss returns
             another shape, dtype or device than asked for, or if a loss is NaN or -inf.
+        MemoryError: if the losses (and the points, where they are stored) would not fit into memory.
 
     Source:
         Uniform points are those of Algorithm 1 of :cite:t:`barannikov2023barcodes`.
@@ -159,7 +159,7 @@ def sample(
     points = place(n, bounds, method, seed, dtype)
     values = evaluate(loss, points, chunk_size, dtype, bounds.device, progress)
     drawn = f"{len(points):,} {method} points" + (f", seed {seed}" if method != "grid" else "")
-    return Samples(points, values, bounds.to(dtype), points.grid if method == "grid" else None, f"{name_of(loss)}, {drawn}")
+    return Samples(points, values, bounds.to(dtype), getattr(points, "places", None), f"{name_of(loss)}, {drawn}")
 
 
 def place(n, bounds: Bounds, method: str, seed: int, dtype: torch.dtype) -> Places:
@@ -171,16 +171,19 @@ def place(n, bounds: Bounds, method: str, seed: int, dtype: torch.dtype) -> Plac
             n = (side - (side**d > n),) * d
         if len(n) != d:
             raise ValueError(f"n: expected a number of samples or one along each of {d} axes, got {n!r}")
-        return GridPoints(Grid(tuple(n)), bounds, dtype)
+        return RegularPoints(Grid(tuple(n)), bounds, dtype)
     n = check_count(n, "n")
+    if method == "lattice":
+        return RegularPoints(Lattice.good(n, d, seed=seed), bounds, dtype)
+    if method not in ("uniform", "sobol"):
+        raise ValueError(f"method: expected 'sobol', 'uniform', 'grid' or 'lattice', got {method!r}")
+    check_memory(3 * n * d * dtype.itemsize, bounds.device, f"{n:,} {method} points", "method='lattice' and 'grid' store no points")
     if method == "uniform":
         unit = torch.rand(n, d, dtype=dtype, generator=torch.Generator().manual_seed(seed))
-    elif method == "sobol":
-        if n > SOBOL_LIMIT:
-            raise ValueError(f"n: expected at most {SOBOL_LIMIT} for method='sobol', got {n}; use 'uniform' or 'grid'")
-        unit = torch.quasirandom.SobolEngine(d, scramble=True, seed=seed).draw(n, dtype=dtype)
     else:
-        raise ValueError(f"method: expected 'sobol', 'uniform' or 'grid', got {method!r}")
+        if n > SOBOL_LIMIT:
+            raise ValueError(f"n: expected at most {SOBOL_LIMIT} for method='sobol', got {n}; use 'lattice'")
+        unit = torch.quasirandom.SobolEngine(d, scramble=True, seed=seed).draw(n, dtype=dtype)
     low, high = bounds.to(dtype).T
     return torch.addcmul(low, unit.to(bounds.device), high - low)
 
@@ -188,6 +191,8 @@ def place(n, bounds: Bounds, method: str, seed: int, dtype: torch.dtype) -> Plac
 def evaluate(loss: Loss, points: Places, chunk_size: int, dtype, device, progress: bool | None) -> Values:
     """Losses of all points, ``chunk_size`` at a time, each answer checked against its promise."""
     n = len(points)
+    need = n * dtype.itemsize + 8 * chunk_size * points.shape[1] * dtype.itemsize
+    check_memory(need, device, f"losses of {n:,} samples", "use fewer samples or float32")
     values = torch.empty(n, dtype=dtype, device=device)
     silent = n <= SLOW if progress is None else not progress
     with torch.no_grad(), tqdm(total=n, desc="loss", unit="point", unit_scale=True, disable=silent) as bar:
@@ -236,7 +241,7 @@ def from_grid(values, bounds=None) -> Samples:
         if len(box) != len(grid.shape):
             raise ValueError(f"bounds: expected one row for each of {len(grid.shape)} axes, got {len(box)}")
     box = box.to(values.device)
-    points = GridPoints(grid, box, values.dtype)
+    points = RegularPoints(grid, box, values.dtype)
     return Samples(points, values.reshape(-1), box.to(values.dtype), grid, "x".join(map(str, grid.shape)) + " grid")
 
 

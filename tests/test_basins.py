@@ -1,8 +1,10 @@
 """Route 1 from neighbors to bars: against the definition, GUDHI, known answers, separable sums and theorems."""
 
+import dataclasses
 import itertools
 import math
 import warnings
+from unittest import mock
 
 import numpy as np
 import oracles
@@ -14,13 +16,35 @@ from strategies import clouds, grids
 from test_barcode import quiet_barcode, rows_of
 
 import lossbarcode as lb
-from lossbarcode import _neighbors
+from lossbarcode import _machine
+from lossbarcode._neighbors import _base
 
 INF = math.inf
 
 
+def columns_of(record):
+    """All tensors of a record, those of its graph included."""
+    parts = dataclasses.asdict(record) if isinstance(record, lb.Barcode) else {**vars(record.graph), **vars(record)}
+    return {name: part for name, part in parts.items() if isinstance(part, torch.Tensor)}
+
+
+def both_ways(call):
+    """The answer of tensor operations, which is that of compiled loops to the last bit."""
+    answers = []
+    for large in (math.inf, 0):
+        with mock.patch.object(_machine, "LARGE", large):
+            answers.append(call())
+    tensors, loops = map(columns_of, answers)
+    assert tensors.keys() == loops.keys()
+    for name, column in tensors.items():
+        assert torch.equal(column, loops[name]), name
+        assert column.dtype == loops[name].dtype, name
+    return answers[0]
+
+
 def bars_of(source, **options):
-    return quiet_barcode(lb.basins(source, **options))
+    found = both_ways(lambda: lb.basins(source, **options))
+    return both_ways(lambda: quiet_barcode(found))
 
 
 def intervals(bars):
@@ -181,7 +205,7 @@ def test_one_point_bars(drawn):
 
 @pytest.fixture(params=[1, 37, 10**9], ids="chunk {}".format)
 def chunks(request, monkeypatch):
-    monkeypatch.setattr(_neighbors, "CHUNK", request.param)
+    monkeypatch.setattr(_base, "CHUNK", request.param)
 
 
 @pytest.mark.parametrize("method", ["sobol", "uniform", "grid"])

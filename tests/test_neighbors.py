@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import lossbarcode as lb
-from lossbarcode import _neighbors
+from lossbarcode._neighbors import _base, _table
 
 
 def brute_force(points, k):
@@ -16,10 +16,10 @@ def brute_force(points, k):
     return np.sort(distance, 1)[:, :k]
 
 
-@pytest.mark.parametrize("search", [_neighbors.kd_tree, _neighbors.brute_force, _neighbors.all_pairs])
+@pytest.mark.parametrize("search", [_table.kd_tree, _table.brute_force, _table.all_pairs])
 @pytest.mark.parametrize("dimension", [1, 2, 6, 15])
 def test_every_search_finds_the_nearest(search, dimension, dtype, monkeypatch):
-    monkeypatch.setattr(_neighbors, "CHUNK", 1000)
+    monkeypatch.setattr(_base, "CHUNK", 1000)
     points = torch.rand(300, dimension, dtype=dtype, generator=torch.Generator().manual_seed(dimension)) + 100
     distance, index = search(points, 9)
     tolerance = dict(rtol=1e-4, atol=1e-4) if dtype == torch.float32 else dict(rtol=1e-9, atol=1e-6)

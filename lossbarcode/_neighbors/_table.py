@@ -1,138 +1,42 @@
-"""Who is next to whom among samples.
-
-In: the shape of a grid, or a cloud of points. Out: an object that answers the two questions on which route 1 rests,
-for all samples at once: which of my neighbors is lowest, and which edges run between different basins. The order of
-samples is by value and, among equal values, by row, so that no answer depends on chunks, threads or the device.
-"""
+"""Neighbors of the points of a cloud, found by a search and stored as a table."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from ._checks import check_count
-from ._types import Points, Rows, Values
+from .._checks import check_count
+from .._machine import check_memory, kernels_for, row_dtype
+from .._types import Points, Rows, Values
+from . import _base
+from ._base import Neighbors, compiled_exits
 
 TREE_LIMIT = 10  # dimensions up to which the k-d tree is faster than all distances
-CHUNK = 1 << 22  # samples or neighbors handled at a time: about 100 MB of temporary memory
-
-
-class Neighbors(Protocol):
-    """What :func:`lossbarcode.basins` asks of a neighborhood; edges have no direction."""
-
-    def __len__(self) -> int:
-        """Number of samples."""
-        ...
-
-    def lowest(self, values: Values) -> Rows:
-        """For every sample the lowest of itself and its neighbors ``[n]``."""
-        ...
-
-    def boundary(self, label: Rows) -> Iterator[tuple[Rows, Rows]]:
-        """All edges whose ends carry different labels, at least once each, in pieces ``([e], [e])``."""
-        ...
-
-
-@dataclass(frozen=True)
-class Grid:
-    """The 2·D neighbors along the axes of a D-dimensional array, implicit: the rows are the array's C order.
-
-    Args:
-        shape: number of samples along every axis.
-
-    Raises:
-        ValueError: without an axis, or with an empty one.
-    """
-
-    shape: tuple[int, ...]
-
-    def __post_init__(self):
-        if not self.shape:
-            raise ValueError("Grid.shape: expected at least one axis, got (); a single number has no neighbors")
-        object.__setattr__(self, "shape", tuple(check_count(size, "Grid.shape") for size in self.shape))
-
-    def __len__(self) -> int:
-        return math.prod(self.shape)
-
-    def lowest(self, values: Values) -> Rows:
-        array = values.reshape(self.shape)
-        pointer = torch.empty(self.shape, dtype=torch.int64, device=values.device)
-        depth = max(1, CHUNK * self.shape[0] // len(self))
-        for start in range(0, self.shape[0], depth):
-            self._lowest_in_slab(array, pointer, start, min(start + depth, self.shape[0]))
-        return pointer.reshape(-1)
-
-    def _lowest_in_slab(self, array: Tensor, pointer: Tensor, start: int, stop: int) -> None:
-        slab = array[start:stop]
-        best = torch.full_like(slab, torch.inf)
-        offset = torch.zeros_like(pointer[start:stop])
-
-        def visit(axis: int, side: int) -> None:
-            if axis == 0:  # the only axis along which a slab has neighbors outside itself
-                first, last = max(start, -min(side, 0)), min(stop, self.shape[0] - max(side, 0))
-                here, there = slice(first - start, last - start), array[first + side : last + side]
-                keep_if_lower(best[here], offset[here], there, side * stride(0))
-            else:
-                inner = self.shape[axis] - 1
-                here, there = (1, 0) if side < 0 else (0, 1)
-                keep_if_lower(
-                    best.narrow(axis, here, inner), offset.narrow(axis, here, inner), slab.narrow(axis, there, inner), side * stride(axis)
-                )
-
-        def stride(axis: int) -> int:
-            return math.prod(self.shape[axis + 1 :])
-
-        # In ascending order of rows, so that "strictly lower wins" breaks ties by row without another comparison.
-        for axis in range(len(self.shape)):
-            visit(axis, -1)
-        keep_if_lower(best, offset, slab, 0)
-        for axis in reversed(range(len(self.shape))):
-            visit(axis, +1)
-        rows = torch.arange(start * stride(0), stop * stride(0), device=array.device)
-        torch.add(offset, rows.reshape(offset.shape), out=pointer[start:stop])
-
-    def boundary(self, label: Rows) -> Iterator[tuple[Rows, Rows]]:
-        for axis, size in enumerate(self.shape):
-            stride = math.prod(self.shape[axis + 1 :])
-            lines = label.reshape(-1, size, stride)
-            differ = lines[:, :-1] != lines[:, 1:]
-            position = differ.reshape(-1).nonzero().squeeze(1)
-            # `differ` lacks one layer in every block of `size` layers
-            lower = position + position // ((size - 1) * stride) * stride if size > 1 else position
-            yield lower, lower + stride
-
-
-def keep_if_lower(best: Tensor, offset: Tensor, value: Tensor, here: int) -> None:
-    """Where ``value`` is strictly below ``best``, write it there, and ``here`` into ``offset``."""
-    offset.masked_fill_(value < best, here)
-    torch.minimum(best, value, out=best)
 
 
 @dataclass(frozen=True, eq=False)
-class NeighborTable:
+class NeighborTable(Neighbors):
     """Neighbors of the points of a cloud, as a list a point; always used in both directions.
 
     A list of nearest neighbors is directed: j may be among the nearest of i while i is not among those of j. Dropping
     or keeping such edges at will changes the minima, so every edge counts both ways here.
 
     Args:
-        index: rows of the neighbors of each point ``[n k]``, int64; a point's own row means: no neighbor.
+        index: rows of the neighbors of each point ``[n k]``, int32 or int64; a point's own row means: no neighbor.
 
     Raises:
-        ValueError: if the rows are not int64 ``[n k]`` within 0 to n - 1.
+        ValueError: if the rows are not integers ``[n k]`` within 0 to n - 1.
     """
 
     index: Rows
 
     def __post_init__(self):
         index = self.index
-        if index.ndim != 2 or index.dtype != torch.int64:
-            raise ValueError(f"NeighborTable.index: expected int64 of shape [n k], got {index.dtype} of shape {list(index.shape)}")
+        if index.ndim != 2 or index.dtype not in (torch.int32, torch.int64):
+            raise ValueError(f"NeighborTable.index: expected int32 or int64 of shape [n k], got {index.dtype} of shape {list(index.shape)}")
         if index.numel() and (int(index.min()) < 0 or int(index.max()) >= len(index)):
             raise ValueError(
                 f"NeighborTable.index: expected rows 0 to {len(index) - 1}, got {int(index.min())} to {int(index.max())}; "
@@ -172,6 +76,7 @@ class NeighborTable:
 
         Raises:
             ValueError: if there are not more than k points, or if k or radius is not positive.
+            MemoryError: if distances and rows would not fit into memory.
         """
         n, d = points.shape
         if k is None:
@@ -182,6 +87,9 @@ class NeighborTable:
             raise ValueError(f"radius: expected a positive length in the unit of the points, got {radius}")
         if k == 0:  # a single point
             return cls(torch.arange(n, device=points.device)[:, None])
+        # distances and rows from the search, both once more while the point itself is dropped
+        advice = "use fewer points or neighbors; a lattice or a grid needs no table"
+        check_memory(40 * n * (k + 1), points.device, f"{k} nearest neighbors of {n:,} points", advice)
         search = all_pairs if points.is_cuda else kd_tree if d <= TREE_LIMIT else brute_force
         distance, index = search(points, k + 1)
         own = torch.arange(n, device=points.device)[:, None]
@@ -191,9 +99,16 @@ class NeighborTable:
         index, distance = (t[~itself].reshape(n, k) for t in (index, distance))
         if radius is not None:
             index = torch.where(distance <= radius, index, own)
-        return cls(index)
+        return cls(index.to(row_dtype(n)))
 
     def lowest(self, values: Values) -> Rows:
+        n = len(self)
+        if kernels := kernels_for(values):
+            pointer = torch.empty(n, dtype=row_dtype(n))
+            arrays = values.numpy(), pointer.numpy()
+            kernels.parallel(n, lambda first, last: kernels.lowest_in_table(*arrays, first, last, self.index.numpy()))
+            kernels.lowest_in_reverse(*arrays, self.index.numpy())
+            return pointer
         best = values.clone()
         for own, there in self._pieces():
             best[own] = torch.minimum(best[own], values[there].amin(1))
@@ -206,20 +121,28 @@ class NeighborTable:
             pointer.scatter_reduce_(0, here[forth], there[forth], "amin")
             back = values[own, None] == best[there]
             pointer.scatter_reduce_(0, there[back], here[back], "amin")
-        return pointer
+        return pointer.to(row_dtype(n))
 
     def boundary(self, label: Rows) -> Iterator[tuple[Rows, Rows]]:
         for own, there in self._pieces():
             row, column = (label[own, None] != label[there]).nonzero(as_tuple=True)
             yield row + own.start, there[row, column]
 
+    def exits(self, values: Values, component: Rows, count: int) -> tuple[Rows, Rows]:
+        kernels = kernels_for(values)
+        if not kernels:
+            return super().exits(values, component, count)
+        given = values.numpy(), component.numpy()
+        offer = lambda first, last, *found: kernels.exits_in_table(*given, first, last, *found, self.index.numpy())  # noqa: E731
+        return compiled_exits(values, component, count, offer)
+
     def _pieces(self) -> Iterator[tuple[slice, Rows]]:
         """The table in slices of rows that bound the temporary memory."""
         n, k = self.index.shape
-        step = max(1, CHUNK // max(k, 1))
+        step = max(1, _base.CHUNK // max(k, 1))
         for start in range(0, n, step):
             own = slice(start, min(start + step, n))
-            yield own, self.index[own]
+            yield own, self.index[own].long()
 
 
 def kd_tree(points: Points, k: int) -> tuple[Tensor, Tensor]:
@@ -248,7 +171,7 @@ def brute_force(points: Points, k: int) -> tuple[Tensor, Tensor]:
 
 def all_pairs(points: Points, k: int) -> tuple[Tensor, Tensor]:
     """The same by all distances, in chunks of rows, on the device of the points."""
-    step = max(1, 16 * CHUNK // len(points))
+    step = max(1, 16 * _base.CHUNK // len(points))
     # The matrix-product shortcut for distances cancels catastrophically between near neighbors.
     exact = "donot_use_mm_for_euclid_dist"
     found = [torch.cdist(piece, points, compute_mode=exact).topk(k, largest=False) for piece in points.split(step)]

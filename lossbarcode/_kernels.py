@@ -1,0 +1,327 @@
+"""The inner loops of route 1 and of the elder rule for large inputs on the CPU, compiled by Numba.
+
+In: NumPy arrays, views of the caller's tensors. Out: written in place. Every loop here has a twin made of tensor
+operations in the module that calls it, for GPUs and for small inputs; both give the same answer to the last bit. What the
+loops gain is memory traffic: they finish a block of samples while it is in the cache, and store nothing per edge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from numba import njit
+
+BLOCK = 512  # samples handled at a time, with all their coordinates, within the fastest cache
+
+kernel = njit(nogil=True, cache=True)
+inlined = njit(inline="always")  # a call with this many arrays costs more than the work
+
+
+def parallel(n: int, task: Callable[[int, int], object]) -> None:
+    """``task(first, last)`` for consecutive ranges that make up 0 to n, one a thread (as many as torch uses)."""
+    threads = max(1, min(torch.get_num_threads(), n // BLOCK))
+    ends = [n * i // threads for i in range(threads + 1)]
+    with ThreadPoolExecutor(threads) as pool:  # idle threads cost nothing, and none survives to be lost in a fork
+        waiting = [pool.submit(task, *ends[i : i + 2]) for i in range(1, threads)]
+        task(*ends[:2])
+        for other in waiting:
+            other.result()
+
+
+@kernel
+def coordinates(at, start, count, periodic, sizes, stride, shift):
+    """Coordinates ``[d count]`` of consecutive rows; see :class:`Offsets` for the two rules."""
+    for axis in range(len(sizes)):
+        size, step = sizes[axis], stride[axis]
+        line = at[axis]
+        if periodic:
+            x = (start * step + shift[axis]) % size
+            for i in range(count):
+                line[i] = x
+                x += step
+                if x >= size:
+                    x -= size
+        else:
+            x, within = start // step % size, start % step
+            for i in range(count):
+                line[i] = x
+                within += 1
+                if within == step:
+                    within = 0
+                    x += 1
+                    if x == size:
+                        x = 0
+
+
+@kernel
+def keep_inside(mask, at, step, sizes, count):
+    """Clear the mask where one step leads out of the box."""
+    for axis in range(len(step)):
+        t = step[axis]
+        if t != 0:
+            line = at[axis]
+            low, high = max(0, -t), min(sizes[axis], sizes[axis] - t)
+            low, high = at.dtype.type(low), at.dtype.type(high)
+            for i in range(count):
+                mask[i] &= (line[i] >= low) & (line[i] < high)
+
+
+@kernel
+def lowest_at_offsets(values, pointer, first, last, at, periodic, sizes, stride, shift, offsets, steps):
+    """The lowest of every sample's neighbors and itself. In ascending order of rows "strictly lower wins" breaks ties."""
+    n = len(values)
+    best, to = np.empty(BLOCK, values.dtype), np.empty(BLOCK, pointer.dtype)
+    mask = np.empty(BLOCK, np.int32)
+    below = np.searchsorted(offsets, 0)
+    for start in range(first, last, BLOCK):
+        stop = min(start + BLOCK, last)
+        count = stop - start
+        coordinates(at, start, count, periodic, sizes, stride, shift)
+        best[:count] = np.inf
+        to[:count] = 0
+        for turn in range(len(offsets) + 1):
+            if turn == below:  # the sample itself
+                here = values[start:stop]
+                for i in range(count):
+                    lower = here[i] < best[i]
+                    best[i] = here[i] if lower else best[i]
+                    to[i] = 0 if lower else to[i]
+                continue
+            which = turn - (turn > below)
+            offset = offsets[which]
+            low, high = max(start, -offset), min(stop, n - offset)
+            if low >= high:
+                continue
+            mask[:count] = 1
+            keep_inside(mask, at, steps[which], sizes, count)
+            there = values[low + offset : high + offset]
+            best_, to_, mask_ = best[low - start : high - start], to[low - start : high - start], mask[low - start : high - start]
+            far = pointer.dtype.type(offset)
+            for i in range(high - low):
+                lower = (there[i] < best_[i]) & (mask_[i] != 0)
+                best_[i] = there[i] if lower else best_[i]
+                to_[i] = far if lower else to_[i]
+        for i in range(count):
+            pointer[start + i] = start + i + to[i]
+
+
+@inlined
+def note(c, h, high, low, height, top, bottom):
+    """Keep an edge if it is the lowest of component c so far, in the order of (height, top, bottom)."""
+    if h < height[c] or (h == height[c] and (high < top[c] or (high == top[c] and low < bottom[c]))):
+        height[c], top[c], bottom[c] = h, high, low
+
+
+@inlined
+def offer(values, component, u, v, height, top, bottom):
+    """Note the edge u-v at both components that it joins, unless it ends outside the domain."""
+    a, b = values[u], values[v]
+    swap = (a > b) | ((a == b) & (u > v))  # without branches, which noise makes unpredictable
+    high = u if swap else v
+    low = v if swap else u
+    h = a if swap else b
+    if h < np.inf:
+        note(component[u], h, high, low, height, top, bottom)
+        note(component[v], h, high, low, height, top, bottom)
+
+
+@kernel
+def exits_at_offsets(values, component, first, last, height, top, bottom, at, periodic, sizes, stride, shift, offsets, steps):
+    """Offer every edge between two components."""
+    n = len(values)
+    mask, chosen = np.empty(BLOCK, np.int32), np.empty(BLOCK, np.int64)
+    for start in range(first, last, BLOCK):
+        stop = min(start + BLOCK, last)
+        located = False
+        for which in range(np.searchsorted(offsets, 0), len(offsets)):
+            offset = offsets[which]
+            count = min(stop, n - offset) - start
+            if count <= 0:
+                continue
+            here, there = component[start : start + count], component[start + offset : start + offset + count]
+            differ = 0
+            for i in range(count):
+                mask[i] = here[i] != there[i]
+                differ += mask[i]
+            if differ == 0:
+                continue
+            if not located:
+                coordinates(at, start, stop - start, periodic, sizes, stride, shift)
+                located = True
+            keep_inside(mask, at, steps[which], sizes, count)
+            found = 0
+            for i in range(count):  # without a branch, which noise makes unpredictable
+                chosen[found] = start + i
+                found += mask[i]
+            for i in range(found):
+                offer(values, component, chosen[i], chosen[i] + offset, height, top, bottom)
+
+
+@kernel
+def lowest_in_table(values, pointer, first, last, index):
+    """The lowest of every point and those in its own list."""
+    for i in range(first, last):
+        best = i
+        for j in index[i]:
+            if values[j] < values[best] or (values[j] == values[best] and j < best):
+                best = j
+        pointer[i] = best
+
+
+@kernel
+def lowest_in_reverse(values, pointer, index):
+    """The same for those in whose list a point stands."""
+    for i in range(len(values)):
+        for j in index[i]:
+            best = pointer[j]
+            if values[i] < values[best] or (values[i] == values[best] and i < best):
+                pointer[j] = i
+
+
+@kernel
+def exits_in_table(values, component, first, last, height, top, bottom, index):
+    """Offer every edge between two components."""
+    for i in range(first, last):
+        for j in index[i]:
+            if component[i] != component[j]:
+                offer(values, component, i, j, height, top, bottom)
+
+
+@kernel
+def gather_exits(height, top, bottom, first, last):
+    """Of what several threads found ``[t k]`` the lowest, into row 0; -1 where there is none."""
+    for c in range(first, last):
+        for t in range(1, len(height)):
+            note(c, height[t, c], top[t, c], bottom[t, c], height[0], top[0], bottom[0])
+        if height[0, c] == np.inf:
+            top[0, c] = bottom[0, c] = -1
+
+
+@kernel
+def jump(pointer, first, last):
+    """Follow pointers to their ends and shorten every chain on the way. Threads may meet: all write the same ends."""
+    for i in range(first, last):
+        end = pointer[i]
+        while pointer[end] != end:
+            end = pointer[end]
+        here = i
+        while pointer[here] != end:
+            further = pointer[here]
+            pointer[here] = end
+            here = further
+
+
+@kernel
+def number_ends(pointer, values):
+    """Rows of the ends that are inside the domain; there -2 - number replaces the pointer."""
+    count = 0
+    for i in range(len(pointer)):
+        count += (pointer[i] == i) & (values[i] < np.inf)
+    ends = np.empty(count, np.int64)
+    count = 0
+    for i in range(len(pointer)):
+        if pointer[i] == i and values[i] < np.inf:
+            ends[count] = i
+            pointer[i] = -2 - count
+            count += 1
+    return ends
+
+
+@kernel
+def label_by_end(pointer, values, first, last):
+    """What :func:`number_ends` left at the end of each pointer; -1 outside the domain."""
+    for i in range(first, last):
+        if pointer[i] >= 0:
+            pointer[i] = pointer[pointer[i]] if values[i] < np.inf else -1
+
+
+@kernel
+def take(number, rows, out, first, last):
+    """``number[rows]``, where -1 stays -1."""
+    for i in range(first, last):
+        out[i] = number[rows[i]] if rows[i] >= 0 else -1
+
+
+@kernel
+def decode(label, size):
+    """Numbers from what :func:`label_by_end` wrote, counted."""
+    for i in range(len(label)):
+        label[i] = -2 - label[i]
+        if label[i] >= 0:
+            size[label[i]] += 1
+
+
+@kernel
+def contract(component, top, bottom, tree, joins):
+    """Components anew from 0, in the same order, after all have left over their lowest edge; and who did so usefully.
+
+    Returns:
+        Numbers of components that are left and of useful ones among those before.
+    """
+    found = 0
+    for c in range(len(tree)):
+        tree[c] = c
+    for c in range(len(tree)):
+        if top[c] >= 0:
+            x, y = component[top[c]], component[bottom[c]]
+            while tree[x] != x:
+                tree[x] = tree[tree[x]]
+                x = tree[x]
+            while tree[y] != y:
+                tree[y] = tree[tree[y]]
+                y = tree[y]
+            if x != y:
+                tree[max(x, y)] = min(x, y)
+                joins[found] = c
+                found += 1
+    count = 0
+    for c in range(len(tree)):  # trees point at smaller numbers
+        if tree[c] == c:
+            tree[c] = count
+            count += 1
+        else:
+            tree[c] = tree[tree[c]]
+    return count, found
+
+
+@kernel
+def break_ties(order, values, rows):
+    """Put runs of equal values, consecutive in ``values[order]``, in the order of their rows, and then of their places."""
+    before = values[order[0]]
+    start = 0
+    for stop in range(1, len(order) + 1):
+        value = values[order[stop]] if stop < len(order) else np.nan
+        if value == before:
+            continue
+        if 1 < stop - start < 16:
+            for i in range(start + 1, stop):
+                moving, j = order[i], i
+                row = rows[moving]
+                while j > start and (rows[order[j - 1]] > row or (rows[order[j - 1]] == row and order[j - 1] > moving)):
+                    order[j] = order[j - 1]
+                    j -= 1
+                order[j] = moving
+        elif stop - start >= 16:
+            run = np.sort(order[start:stop])
+            order[start:stop] = run[np.argsort(rows[run], kind="mergesort")]
+        start, before = stop, value
+
+
+@kernel
+def merge(a, b, last, parent):
+    """The elder rule by union and find: edges a-b in the order in which they open, components named by their elders."""
+    elder = np.arange(len(last), dtype=np.int64)
+    for edge in range(len(a)):
+        x, y = a[edge], b[edge]
+        while elder[x] != x:
+            elder[x] = elder[elder[x]]
+            x = elder[x]
+        while elder[y] != y:
+            elder[y] = elder[elder[y]]
+            y = elder[y]
+        if x != y:
+            dies, lives = max(x, y), min(x, y)
+            last[dies], parent[dies], elder[dies] = edge, lives, lives

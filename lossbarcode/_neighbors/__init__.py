@@ -1,0 +1,13 @@
+"""Who is next to whom among samples.
+
+In: the shape of a grid, a lattice, or a cloud of points. Out: an object that answers the questions on which route 1
+rests, for all samples at once: which of my neighbors is lowest, and over which edge is a component left lowest. The
+order of samples is by value and, among equal values, by row, so that no answer depends on chunks, threads or the device.
+"""
+
+from ._base import Neighbors
+from ._lattice import Lattice
+from ._offsets import Grid, Offsets
+from ._table import NeighborTable
+
+__all__ = ["Grid", "Lattice", "NeighborTable", "Neighbors", "Offsets"]

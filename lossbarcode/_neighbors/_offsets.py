@@ -1,0 +1,170 @@
+"""Neighbors that nothing stores: the same few row offsets for every sample of a regular arrangement."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .._checks import check_count
+from .._machine import NARROW, kernels_for, row_dtype
+from .._types import Rows, Values
+from . import _base
+from ._base import Neighbors, compiled_exits
+
+
+class Offsets(Neighbors):
+    """Samples at integer coordinates in a box; a neighbor is one step away, if that does not leave the box.
+
+    The coordinate of row i along an axis is ``i // stride % size``, or, where rows are periodic,
+    ``(i * stride + shift) % size``. A step changes the row by an offset that is the same for all rows.
+    """
+
+    periodic: bool
+
+    @property
+    @abstractmethod
+    def rule(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+        """Size, stride and shift of every axis."""
+
+    @property
+    @abstractmethod
+    def half_steps(self) -> np.ndarray:
+        """Of every two opposite steps the one that leads to a later row ``[m d]``."""
+
+    @abstractmethod
+    def offset_of(self, steps: np.ndarray) -> np.ndarray:
+        """By how much steps ``[m d]`` change the row ``[m]``."""
+
+    @abstractmethod
+    def position(self, rows: Rows) -> Tensor:
+        """Where samples are in the unit cube, float64 ``[m d]``."""
+
+    @cached_property
+    def _neighborhood(self) -> tuple[np.ndarray, np.ndarray]:
+        """All offsets, ascending ``[2 m]``, and their steps ``[2 m, d]``."""
+        steps = np.concatenate([-self.half_steps, self.half_steps])
+        offsets = self.offset_of(steps)
+        order = np.argsort(offsets, kind="stable")
+        return offsets[order], steps[order]
+
+    def coordinates(self, rows: Rows) -> Tensor:
+        """Integer coordinates of samples, int64 ``[m d]``."""
+        rows = rows.long()
+        axes = zip(*self.rule, strict=True)
+        if self.periodic:
+            return torch.stack([(rows * stride + shift) % size for size, stride, shift in axes], -1)
+        return torch.stack([rows // stride % size for size, stride, _ in axes], -1)
+
+    def lowest(self, values: Values) -> Rows:
+        n, device = len(self), values.device
+        offsets, steps = self._neighborhood
+        pointer = torch.empty(n, dtype=row_dtype(n), device=device)
+        if kernels := kernels_for(values):
+            kernels.parallel(n, lambda first, last: kernels.lowest_at_offsets(values.numpy(), pointer.numpy(), first, last, *self._arrays()))
+            return pointer
+        below = int(np.searchsorted(offsets, 0))
+        for start in range(0, n, _base.CHUNK):
+            stop = min(start + _base.CHUNK, n)
+            rows = torch.arange(start, stop, device=device)
+            at = self.coordinates(rows)
+            best, to = torch.full_like(values[start:stop], torch.inf), torch.zeros_like(rows)
+            # In ascending order of rows, so that "strictly lower wins" breaks ties by row without another comparison.
+            for offset, step in zip(np.insert(offsets, below, 0).tolist(), np.insert(steps, below, 0, axis=0), strict=True):
+                low, high = max(start, -offset), min(stop, n - offset)
+                if low >= high:
+                    continue
+                here = slice(low - start, high - start)
+                there = values[low + offset : high + offset]
+                lower = (there < best[here]) & self._stays(at[here], step)
+                to[here].masked_fill_(lower, offset)
+                best[here] = torch.where(lower, there, best[here])
+            pointer[start:stop] = rows + to
+        return pointer
+
+    def boundary(self, label: Rows) -> Iterator[tuple[Rows, Rows]]:
+        n = len(self)
+        offsets, steps = self._neighborhood
+        for start in range(0, n, _base.CHUNK):
+            rows = torch.arange(start, min(start + _base.CHUNK, n), device=label.device)
+            at = self.coordinates(rows)
+            for offset, step in zip(offsets.tolist(), steps, strict=True):
+                count = min(len(rows), n - offset - start)
+                if offset < 0 or count <= 0:
+                    continue
+                differ = (label[start : start + count] != label[start + offset : start + offset + count]) & self._stays(at[:count], step)
+                lower = rows[:count][differ]
+                yield lower, lower + offset
+
+    def exits(self, values: Values, component: Rows, count: int) -> tuple[Rows, Rows]:
+        kernels = kernels_for(values)
+        if not kernels:
+            return super().exits(values, component, count)
+
+        def offer(first, last, *found):
+            kernels.exits_at_offsets(values.numpy(), component.numpy(), first, last, *found, *self._arrays())
+
+        return compiled_exits(values, component, count, offer)
+
+    def _stays(self, at: Tensor, step: np.ndarray) -> Tensor:
+        """Which of the coordinates ``[m d]`` stay in the box when they take a step."""
+        inside = at.new_ones(len(at), dtype=torch.bool)
+        for axis, t in enumerate(step.tolist()):
+            if t:
+                size = self.rule[0][axis]
+                inside &= (at[:, axis] >= max(0, -t)) & (at[:, axis] < min(size, size - t))
+        return inside
+
+    def _arrays(self) -> tuple:
+        """What the compiled loops need to know, with room for the coordinates of a block."""
+        from .._kernels import BLOCK
+
+        sizes, stride, shift = (np.array(column, dtype=np.int64) for column in self.rule)
+        at = np.empty((len(sizes), BLOCK), dtype=np.int32 if max(sizes) < NARROW else np.int64)
+        return at, self.periodic, sizes, stride, shift, *self._neighborhood
+
+
+@dataclass(frozen=True)
+class Grid(Offsets):
+    """The 2·D neighbors along the axes of a D-dimensional array, implicit: the rows are the array's C order.
+
+    Args:
+        shape: number of samples along every axis.
+
+    Raises:
+        ValueError: without an axis, or with an empty one.
+    """
+
+    shape: tuple[int, ...]
+    periodic = False
+
+    def __post_init__(self):
+        if not self.shape:
+            raise ValueError("Grid.shape: expected at least one axis, got (); a single number has no neighbors")
+        object.__setattr__(self, "shape", tuple(check_count(size, "Grid.shape") for size in self.shape))
+
+    def __len__(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def rule(self):
+        strides = tuple(math.prod(self.shape[axis + 1 :]) for axis in range(len(self.shape)))
+        return self.shape, strides, (0,) * len(self.shape)
+
+    @property
+    def half_steps(self) -> np.ndarray:
+        # along an axis of one sample there is none
+        return np.eye(len(self.shape), dtype=np.int64)[np.array(self.shape) > 1]
+
+    def offset_of(self, steps: np.ndarray) -> np.ndarray:
+        return steps @ np.array(self.rule[1], dtype=np.int64)
+
+    def position(self, rows: Rows) -> Tensor:
+        # ends that are exactly 0 and 1 keep the ends of a box exact
+        return self.coordinates(rows).double() / torch.tensor([max(size - 1, 1) for size in self.shape], device=rows.device)
