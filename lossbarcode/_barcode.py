@@ -317,9 +317,9 @@ def merge(count: int, a: Rows, b: Rows) -> tuple[Rows, Rows]:
     """
     device = a.device
     if kernels := kernels_for(a):
-        last, parent = (torch.full((count,), -1) for _ in range(2))
-        kernels.merge(a.numpy(), b.numpy(), last.numpy(), parent.numpy())
-        return last, parent
+        nodes = torch.empty((count, 3), dtype=torch.int64)
+        kernels.merge(a.numpy(), b.numpy(), nodes.numpy())
+        return nodes[:, 1].contiguous(), nodes[:, 2].contiguous()
     never = len(a)
     nodes = torch.arange(count, device=device)
     last, parent = torch.full_like(nodes, -1), torch.full_like(nodes, -1)

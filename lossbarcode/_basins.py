@@ -7,6 +7,7 @@ takes part in; so only the lowest passes between basins matter, and no sample wa
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import torch
@@ -84,16 +85,16 @@ def basins(samples: Samples, *, k: int | None = None, radius: float | None = Non
         )
     if len(neighbors) != len(values):
         raise ValueError(f"samples.neighbors: expected neighbors of {len(values)} samples, got those of {len(neighbors)}")
-    need = 2 * len(values) * row_dtype(len(values)).itemsize
+    need = len(values) * (2 * row_dtype(len(values)).itemsize + 1)
     check_memory(need, values.device, f"basins of {len(values):,} samples", "use fewer samples")
     minimum, label, size = minima_and_labels(neighbors.lowest(values), values)
-    top, bottom = spanning_forest(neighbors, values, label, len(minimum))
+    top, bottom = spanning_forest(neighbors, values, label, size)
     # Until here basins are numbered by their rows, which keeps what belongs to neighbors together in memory.
-    order = ascending(values[minimum], minimum)
+    with ThreadPoolExecutor() as pool:
+        order, opening = pool.map(ascending, (values[minimum], values[top]), (minimum, top))
     rank = torch.empty(len(minimum), dtype=label.dtype, device=label.device)
     rank[order] = torch.arange(len(minimum), dtype=label.dtype, device=label.device)
     label, minimum, size = follow(rank, label, out=label), minimum[order], size[order]
-    opening = ascending(values[top], top)
     top, bottom = top[opening], bottom[opening]
     a, b = label[top].long(), label[bottom].long()
     edges = torch.stack([torch.minimum(a, b), torch.maximum(a, b)], 1)
@@ -143,21 +144,24 @@ def jump(pointer: Rows) -> Rows:
     return pointer
 
 
-def spanning_forest(neighbors: Neighbors, values: Values, label: Rows, count: int) -> tuple[Rows, Rows]:
+def spanning_forest(neighbors: Neighbors, values: Values, label: Rows, size: Rows) -> tuple[Rows, Rows]:
     """Tops and bottoms of the passes that join the basins at the lowest levels, as few as do ``([m], [m])``.
 
     Borůvka's rounds: the lowest edge that leaves a component belongs to the forest, whatever the others are. Each round at
-    least halves the components that can still be joined, and reads the samples once, so that no edge is ever stored.
+    least halves the components that can still be joined, and reads the samples once, so that no edge is ever stored. The
+    largest component only waits to be joined, which saves looking at most of the samples in the last rounds.
     """
     component, found = label, []
+    edge = label >= 0
     while True:
-        top, bottom = neighbors.exits(values, component, count)
+        top, bottom = neighbors.exits(values, component, len(size), int(size.argmax()), edge)
         place, joins, count = contract(component, top, bottom)
         if not len(joins):
             nothing = joins.new_empty(0)
             tops, bottoms = zip((nothing, nothing), *found, strict=True)
             return torch.cat(tops).long(), torch.cat(bottoms).long()
         found.append((top[joins], bottom[joins]))
+        size = size.new_zeros(count).index_add_(0, place, size)
         component = follow(place, component, out=None if component is label else component)
 
 

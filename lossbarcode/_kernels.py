@@ -15,6 +15,7 @@ import torch
 from numba import njit
 
 BLOCK = 512  # samples handled at a time, with all their coordinates, within the fastest cache
+SHARE = 1 << 14  # samples for which a thread more pays
 
 kernel = njit(nogil=True, cache=True)
 inlined = njit(inline="always")  # a call with this many arrays costs more than the work
@@ -22,7 +23,7 @@ inlined = njit(inline="always")  # a call with this many arrays costs more than 
 
 def parallel(n: int, task: Callable[[int, int], object]) -> None:
     """``task(first, last)`` for consecutive ranges that make up 0 to n, one a thread (as many as torch uses)."""
-    threads = max(1, min(torch.get_num_threads(), n // BLOCK))
+    threads = max(1, min(torch.get_num_threads(), n // SHARE))
     ends = [n * i // threads for i in range(threads + 1)]
     with ThreadPoolExecutor(threads) as pool:  # idle threads cost nothing, and none survives to be lost in a fork
         waiting = [pool.submit(task, *ends[i : i + 2]) for i in range(1, threads)]
@@ -32,28 +33,27 @@ def parallel(n: int, task: Callable[[int, int], object]) -> None:
 
 
 @kernel
-def coordinates(at, start, count, periodic, sizes, stride, shift):
-    """Coordinates ``[d count]`` of consecutive rows; see :class:`Offsets` for the two rules."""
+def coordinates(at, start, count, sizes, stride, generator, shift):
+    """Coordinates ``[d count]`` of consecutive rows by the rule of :class:`Offsets`."""
     for axis in range(len(sizes)):
-        size, step = sizes[axis], stride[axis]
+        size, step, run = sizes[axis], generator[axis], stride[axis]
         line = at[axis]
-        if periodic:
-            x = (start * step + shift[axis]) % size
+        x, within = (start // run % size * step + shift[axis]) % size, start % run
+        if run == 1:
             for i in range(count):
                 line[i] = x
                 x += step
                 if x >= size:
                     x -= size
         else:
-            x, within = start // step % size, start % step
             for i in range(count):
                 line[i] = x
                 within += 1
-                if within == step:
+                if within == run:
                     within = 0
-                    x += 1
-                    if x == size:
-                        x = 0
+                    x += step
+                    if x >= size:
+                        x -= size
 
 
 @kernel
@@ -70,7 +70,7 @@ def keep_inside(mask, at, step, sizes, count):
 
 
 @kernel
-def lowest_at_offsets(values, pointer, first, last, at, periodic, sizes, stride, shift, offsets, steps):
+def lowest_at_offsets(values, pointer, first, last, at, sizes, stride, generator, shift, offsets, steps):
     """The lowest of every sample's neighbors and itself. In ascending order of rows "strictly lower wins" breaks ties."""
     n = len(values)
     best, to = np.empty(BLOCK, values.dtype), np.empty(BLOCK, pointer.dtype)
@@ -79,7 +79,7 @@ def lowest_at_offsets(values, pointer, first, last, at, periodic, sizes, stride,
     for start in range(first, last, BLOCK):
         stop = min(start + BLOCK, last)
         count = stop - start
-        coordinates(at, start, count, periodic, sizes, stride, shift)
+        coordinates(at, start, count, sizes, stride, generator, shift)
         best[:count] = np.inf
         to[:count] = 0
         for turn in range(len(offsets) + 1):
@@ -115,49 +115,50 @@ def note(c, h, high, low, height, top, bottom):
         height[c], top[c], bottom[c] = h, high, low
 
 
-@inlined
-def offer(values, component, u, v, height, top, bottom):
-    """Note the edge u-v at both components that it joins, unless it ends outside the domain."""
-    a, b = values[u], values[v]
-    swap = (a > b) | ((a == b) & (u > v))  # without branches, which noise makes unpredictable
-    high = u if swap else v
-    low = v if swap else u
-    h = a if swap else b
-    if h < np.inf:
-        note(component[u], h, high, low, height, top, bottom)
-        note(component[v], h, high, low, height, top, bottom)
-
-
 @kernel
-def exits_at_offsets(values, component, first, last, height, top, bottom, at, periodic, sizes, stride, shift, offsets, steps):
-    """Offer every edge between two components."""
+def exits_at_offsets(values, component, skip, edge, first, last, height, top, bottom, at, sizes, stride, generator, shift, offsets, steps):
+    """The lowest edges that leave components, except the one to skip.
+
+    A sample above the lowest exit that its component has so far cannot be on a lower one; and a sample that once saw only
+    its own component around it will never see another, so it loses its mark (``edge``). So few samples look around.
+    """
     n = len(values)
-    mask, chosen = np.empty(BLOCK, np.int32), np.empty(BLOCK, np.int64)
+    place, chosen = at[:, 0], np.empty(BLOCK, np.int64)
     for start in range(first, last, BLOCK):
         stop = min(start + BLOCK, last)
-        located = False
-        for which in range(np.searchsorted(offsets, 0), len(offsets)):
-            offset = offsets[which]
-            count = min(stop, n - offset) - start
-            if count <= 0:
+        found = 0
+        for i in range(start, stop):  # without a branch, which noise makes unpredictable
+            c = component[i]
+            chosen[found] = i
+            found += edge[i] & (c != skip) & (values[i] <= height[c])
+        for i in chosen[:found]:
+            c, own = component[i], values[i]
+            if own > height[c]:
                 continue
-            here, there = component[start : start + count], component[start + offset : start + offset + count]
-            differ = 0
-            for i in range(count):
-                mask[i] = here[i] != there[i]
-                differ += mask[i]
-            if differ == 0:
-                continue
-            if not located:
-                coordinates(at, start, stop - start, periodic, sizes, stride, shift)
-                located = True
-            keep_inside(mask, at, steps[which], sizes, count)
-            found = 0
-            for i in range(count):  # without a branch, which noise makes unpredictable
-                chosen[found] = start + i
-                found += mask[i]
-            for i in range(found):
-                offer(values, component, chosen[i], chosen[i] + offset, height, top, bottom)
+            located = False
+            edge[i] = False
+            for which in range(len(offsets)):
+                j = i + offsets[which]
+                if j < 0 or j >= n or component[j] == c or component[j] < 0:
+                    continue
+                edge[i] = True
+                other = values[j]
+                swap = (own > other) | ((own == other) & (i > j))
+                high = i if swap else j
+                low = j if swap else i
+                h = own if swap else other
+                if h > height[c]:
+                    continue
+                if not located:
+                    for axis in range(len(sizes)):
+                        place[axis] = (i // stride[axis] % sizes[axis] * generator[axis] + shift[axis]) % sizes[axis]
+                    located = True
+                stays = True
+                for axis in range(len(sizes)):
+                    x = place[axis] + steps[which, axis]
+                    stays &= (x >= 0) & (x < sizes[axis])
+                if stays:
+                    note(c, h, high, low, height, top, bottom)
 
 
 @kernel
@@ -182,12 +183,19 @@ def lowest_in_reverse(values, pointer, index):
 
 
 @kernel
-def exits_in_table(values, component, first, last, height, top, bottom, index):
-    """Offer every edge between two components."""
+def exits_in_table(values, component, skip, first, last, height, top, bottom, index):
+    """The lowest edges that leave components, except the one to skip; every edge is in one list only."""
     for i in range(first, last):
         for j in index[i]:
-            if component[i] != component[j]:
-                offer(values, component, i, j, height, top, bottom)
+            a, b = component[i], component[j]
+            if a != b and a >= 0 and b >= 0:
+                swap = (values[i] > values[j]) | ((values[i] == values[j]) & (i > j))
+                high = i if swap else j
+                low = j if swap else i
+                if a != skip:
+                    note(a, values[high], high, low, height, top, bottom)
+                if b != skip:
+                    note(b, values[high], high, low, height, top, bottom)
 
 
 @kernel
@@ -311,17 +319,22 @@ def break_ties(order, values, rows):
 
 
 @kernel
-def merge(a, b, last, parent):
-    """The elder rule by union and find: edges a-b in the order in which they open, components named by their elders."""
-    elder = np.arange(len(last), dtype=np.int64)
+def merge(a, b, nodes):
+    """The elder rule by union and find: edges a-b in the order in which they open, components named by their elders.
+
+    Of every node ``[k 3]``, together because they are used together: itself or one above it; the edge at which it
+    ends; in whom (-1: it does not).
+    """
+    for x in range(len(nodes)):
+        nodes[x, 0], nodes[x, 1], nodes[x, 2] = x, -1, -1
     for edge in range(len(a)):
         x, y = a[edge], b[edge]
-        while elder[x] != x:
-            elder[x] = elder[elder[x]]
-            x = elder[x]
-        while elder[y] != y:
-            elder[y] = elder[elder[y]]
-            y = elder[y]
+        while nodes[x, 0] != x:
+            nodes[x, 0] = nodes[nodes[x, 0], 0]
+            x = nodes[x, 0]
+        while nodes[y, 0] != y:
+            nodes[y, 0] = nodes[nodes[y, 0], 0]
+            y = nodes[y, 0]
         if x != y:
             dies, lives = max(x, y), min(x, y)
-            last[dies], parent[dies], elder[dies] = edge, lives, lives
+            nodes[dies, 0], nodes[dies, 1], nodes[dies, 2] = lives, edge, lives

@@ -7,7 +7,6 @@ by what an evaluation needs in between.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,7 +16,7 @@ from tqdm import tqdm
 
 from ._checks import FLOATS, as_float_tensor, check_count, check_values
 from ._machine import check_memory
-from ._neighbors import Grid, Lattice, Neighbors, Offsets
+from ._neighbors import Grid, Neighbors, Offsets, even_places
 from ._types import Bounds, Loss, Points, Values
 
 CHUNK = 1 << 18  # places a call of the loss; small enough to stay in the cache for simple losses
@@ -128,7 +127,8 @@ def sample(
         method: ``"sobol"``: scrambled Sobol' points, even and hence with few spurious minima; ``"uniform"``:
             independent points, as in the papers; ``"grid"``: a regular grid, ends included, with implicit neighbors;
             ``"lattice"``: a rank-1 lattice (:class:`Lattice`), even in every dimension, with implicit neighbors: for
-            large n, because neither points nor neighbors are stored or searched for.
+            large n, because neither points nor neighbors are stored or searched for. Above six dimensions a product of two
+            or three lattices, at most n points in all.
         seed: of the points, or of the lattice's shift. A grid has no randomness and does not use it.
         device: where to evaluate and store; default the CPU. The points do not depend on it.
         dtype: float32 or float64; default torch's default.
@@ -174,15 +174,15 @@ def place(n, bounds: Bounds, method: str, seed: int, dtype: torch.dtype) -> Plac
         return RegularPoints(Grid(tuple(n)), bounds, dtype)
     n = check_count(n, "n")
     if method == "lattice":
-        return RegularPoints(Lattice.good(n, d, seed=seed), bounds, dtype)
+        return RegularPoints(even_places(n, d, seed), bounds, dtype)
     if method not in ("uniform", "sobol"):
         raise ValueError(f"method: expected 'sobol', 'uniform', 'grid' or 'lattice', got {method!r}")
+    if method == "sobol" and n > SOBOL_LIMIT:
+        raise ValueError(f"n: expected at most {SOBOL_LIMIT} for method='sobol', got {n}; use 'lattice'")
     check_memory(3 * n * d * dtype.itemsize, bounds.device, f"{n:,} {method} points", "method='lattice' and 'grid' store no points")
     if method == "uniform":
         unit = torch.rand(n, d, dtype=dtype, generator=torch.Generator().manual_seed(seed))
     else:
-        if n > SOBOL_LIMIT:
-            raise ValueError(f"n: expected at most {SOBOL_LIMIT} for method='sobol', got {n}; use 'lattice'")
         unit = torch.quasirandom.SobolEngine(d, scramble=True, seed=seed).draw(n, dtype=dtype)
     low, high = bounds.to(dtype).T
     return torch.addcmul(low, unit.to(bounds.device), high - low)

@@ -3,6 +3,8 @@
 import dataclasses
 import itertools
 import math
+import subprocess
+import sys
 import warnings
 from unittest import mock
 
@@ -12,12 +14,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import clouds, grids
+from strategies import clouds, grids, lattices
 from test_barcode import quiet_barcode, rows_of
 
 import lossbarcode as lb
-from lossbarcode import _machine
-from lossbarcode._neighbors import _base
+from lossbarcode import _kernels, _machine
+from lossbarcode._neighbors import _base, _offsets
 
 INF = math.inf
 
@@ -71,6 +73,15 @@ def test_grids_agree_with_the_definition_and_gudhi(array):
     assert intervals(bars) == oracles.gudhi_of_array(array)
 
 
+@settings(max_examples=300)
+@given(lattices())
+def test_lattices_agree_with_the_definition_and_gudhi(drawn):
+    samples, edges = drawn
+    bars = bars_of(samples)
+    assert rows_of(bars) == oracles.bars_of_samples(samples.values.tolist(), edges)
+    assert intervals(bars) == oracles.gudhi_of_samples(samples.values.tolist(), edges)
+
+
 @pytest.mark.parametrize(
     "shape", [(997,), (61, 53), (17, 19, 13), (7, 1, 8, 9), (5, 6, 4, 5, 3), (3,) * 6, (3, 2, 3, 2, 3, 2, 2), (2,) * 8]
 )
@@ -98,7 +109,7 @@ KNOWN = {  # paper.md's known answers: minima come in mirror pairs
 
 
 @pytest.mark.parametrize("loss", KNOWN, ids=lambda f: f.name)
-@pytest.mark.parametrize("method", ["sobol", "grid"])
+@pytest.mark.parametrize("method", ["sobol", "grid", "lattice"])
 def test_known_answers(loss, method, dtype):
     bars = lb.barcode(lb.basins(lb.sample(loss, 200_000, method=method, dtype=dtype)))
     # the curvature at the extrema is below 25, so a spacing of about 0.01 moves no value by more than 2e-3
@@ -203,17 +214,24 @@ def test_one_point_bars(drawn):
 # --- nothing hidden ------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=[1, 37, 10**9], ids="chunk {}".format)
+@pytest.fixture(params=[10, 37, 10**9], ids="chunk {}".format)
 def chunks(request, monkeypatch):
     monkeypatch.setattr(_base, "CHUNK", request.param)
 
 
-@pytest.mark.parametrize("method", ["sobol", "uniform", "grid"])
-def test_chunks_and_threads_change_nothing(method, chunks, threads):
+@pytest.mark.parametrize("narrow", [0, 2**31], ids=["64-bit rows", "32-bit rows"])
+@pytest.mark.parametrize("method", ["sobol", "uniform", "grid", "lattice"])
+def test_chunks_threads_and_row_widths_change_nothing(method, narrow, chunks, threads, monkeypatch):
+    monkeypatch.setattr(_machine, "NARROW", narrow)
+    monkeypatch.setattr(_offsets, "NARROW", narrow)
+    monkeypatch.setattr(_kernels, "SHARE", 64)  # so that threads share 343 samples
     loss = lb.functions.XinSheYang04(3)
     samples = lb.sample(loss, 343, method=method, seed=5, chunk_size=64)
     bars = bars_of(samples)
+    assert lb.basins(samples).label.dtype == (torch.int32 if narrow else torch.int64)
+    lattice = samples.neighbors
     expected = {
+        "lattice": lambda: oracles.bars_of_samples(samples.values.tolist(), lattice_edges(lattice)),
         "sobol": lambda: oracles.bars_of_samples(samples.values.tolist(), table_edges(samples)),
         "uniform": lambda: oracles.bars_of_samples(samples.values.tolist(), table_edges(samples)),
         "grid": lambda: oracles.bars_of_samples(samples.values.tolist(), list(oracles.grid_edges((7, 7, 7)))),
@@ -221,16 +239,24 @@ def test_chunks_and_threads_change_nothing(method, chunks, threads):
     assert rows_of(bars) == expected
 
 
+def lattice_edges(lattice):
+    at = lattice.coordinates(torch.arange(len(lattice)))
+    steps = {tuple(step) for step in lattice.half_steps.tolist()}
+    return [(i, j) for i in range(len(at)) for j in range(len(at)) if tuple((at[j] - at[i]).tolist()) in steps]
+
+
 def table_edges(samples):
     return [(i, j) for i, row in enumerate(lb.NeighborTable.nearest(samples.points, None).index.tolist()) for j in row]
 
 
 def test_the_answer_is_the_same_on_every_device(device):
-    for method, loss in itertools.product(["sobol", "grid"], [lb.functions.HolderTable(), lb.functions.Wavy(3)]):
+    for method, loss in itertools.product(["sobol", "grid", "lattice"], [lb.functions.HolderTable(), lb.functions.Wavy(3)]):
         here = lb.sample(loss, 20_000, method=method, dtype=torch.float64)
         there = lb.Samples(here.points, here.values, here.bounds, here.neighbors)
         if method == "sobol":
             there = lb.from_points(here.points.to(device), here.values.to(device))
+        elif method == "lattice":
+            there = lb.Samples(here.points, here.values.to(device), here.bounds, here.neighbors)
         else:
             there = lb.from_grid(here.values.reshape(here.neighbors.shape).to(device))
         assert rows_of(bars_of(there)) == rows_of(bars_of(here))
@@ -314,6 +340,45 @@ def test_bad_input(case):
     call, message = BAD[case]
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_large_samples_take_compiled_loops():
+    array = np.random.default_rng(3).normal(size=(600, 600))
+    assert array.size >= _machine.LARGE
+    assert intervals(lb.barcode(lb.basins(lb.from_grid(array)))) == oracles.gudhi_of_array(array)
+    cloud = lb.sample(lb.functions.Langermann(), 300_000, method="uniform")
+    both_ways(lambda: lb.basins(cloud))
+
+
+PEAK = """
+import resource, torch, lossbarcode as lb
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+run = lambda n: lb.barcode(lb.basins(lb.sample(lb.functions.HumpCamel6(), n, method="lattice", progress=False)))
+run(2**18)  # loads and compiles
+before = peak()
+run(2**25)
+print((peak() - before) / 2**25)
+"""
+
+
+def test_peak_memory_per_sample():
+    """At most 24 bytes a sample in all: losses, labels, components, marks."""
+    found = subprocess.run([sys.executable, "-c", PEAK], capture_output=True, text=True, check=True)
+    assert float(found.stdout) < 24
+
+
+@pytest.mark.parametrize("method", ["sobol", "lattice"])
+def test_a_run_that_cannot_fit_is_refused(method):
+    with pytest.raises(MemoryError, match=r"expected to fit into the .* GiB left on cpu, needs about .*; "):
+        lb.sample(lb.functions.Alpine01(15), 10**9, method=method, dtype=torch.float64, chunk_size=10**12)
+    samples = lb.sample(lb.functions.HumpCamel3(), 1000, method=method)
+    with (
+        mock.patch.object(_machine.psutil, "virtual_memory", return_value=mock.Mock(available=1000)),
+        pytest.raises(
+            MemoryError, match=r"(basins of 1,000 samples|8 nearest neighbors of 1,000 points): expected to fit into the 0\.0 GiB"
+        ),
+    ):
+        lb.basins(samples)
 
 
 def test_no_warning_on_a_connected_domain():

@@ -12,7 +12,7 @@ import lossbarcode as lb
 CAMEL = lb.functions.HumpCamel6()
 
 
-@pytest.mark.parametrize("method", ["sobol", "uniform", "grid"])
+@pytest.mark.parametrize("method", ["sobol", "uniform", "grid", "lattice"])
 def test_points_are_in_the_box_and_values_are_the_losses(method, dtype, device):
     samples = lb.sample(CAMEL, 10_000, method=method, dtype=dtype, device=device)
     points = samples.points[:]
@@ -24,11 +24,11 @@ def test_points_are_in_the_box_and_values_are_the_losses(method, dtype, device):
     assert torch.equal(CAMEL(points), samples.values)
 
 
-@pytest.mark.parametrize("method", ["sobol", "uniform"])
+@pytest.mark.parametrize("method", ["sobol", "uniform", "lattice"])
 def test_seeds(method):
-    first, again, other = (lb.sample(CAMEL, 100, method=method, seed=seed) for seed in (1, 1, 2))
-    assert torch.equal(first.points, again.points)
-    assert not torch.equal(first.points, other.points)
+    first, again, other = (lb.sample(CAMEL, 100, method=method, seed=seed).points[:] for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
 
 
 def test_sobol_points_are_more_even_than_uniform_ones():
@@ -120,8 +120,8 @@ BAD = {
     "a shape for a cloud": (lambda: lb.sample(CAMEL, (3, 3)), r"n: expected a whole number of at least 1, got \(3, 3\)"),
     "a shape of another dimension": (lambda: lb.sample(CAMEL, (3, 3, 3), method="grid"), "one along each of 2 axes, got"),
     "no chunk": (lambda: lb.sample(CAMEL, 10, chunk_size=0), "chunk_size: expected a whole number of at least 1, got 0"),
-    "unknown method": (lambda: lb.sample(CAMEL, 10, method="halton"), "method: expected 'sobol', 'uniform' or 'grid', got 'halton'"),
-    "beyond Sobol'": (lambda: lb.sample(CAMEL, 2**30 + 1), "at most 1073741824 for method='sobol', got 1073741825; use 'uniform' or 'grid'"),
+    "unknown method": (lambda: lb.sample(CAMEL, 10, method="halton"), "method: expected 'sobol', 'uniform', 'grid' or 'lattice', got 'halton'"),
+    "beyond Sobol'": (lambda: lb.sample(CAMEL, 2**30 + 1), "at most 1073741824 for method='sobol', got 1073741825; use 'lattice'"),
     "half precision": (lambda: lb.sample(CAMEL, 10, dtype=torch.float16), "dtype: expected torch.float32 or torch.float64, got torch.float16"),
     "loss of another shape": (lambda: lb.sample(lambda x: x, 10, bounds=BOX), r"loss: expected torch.float32 of shape \[10\].*got torch.float32 of shape \[10, 2\]"),
     "loss of another dtype": (lambda: lb.sample(lambda x: x.sum(1).double(), 10, bounds=BOX), "loss: expected torch.float32 .*got torch.float64"),

@@ -6,8 +6,8 @@ order of samples is by value and, among equal values, by row, so that no answer 
 """
 
 from ._base import Neighbors
-from ._lattice import Lattice
-from ._offsets import Grid, Offsets
+from ._lattice import Lattice, even_places
+from ._offsets import Grid, Offsets, Product
 from ._table import NeighborTable
 
-__all__ = ["Grid", "Lattice", "NeighborTable", "Neighbors", "Offsets"]
+__all__ = ["Grid", "Lattice", "NeighborTable", "Neighbors", "Offsets", "Product", "even_places"]

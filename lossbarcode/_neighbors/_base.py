@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 
 import torch
+from torch import Tensor
 
 from .._machine import kernels_for
 from .._types import Rows, Values
@@ -28,11 +29,12 @@ class Neighbors(ABC):
     def boundary(self, label: Rows) -> Iterator[tuple[Rows, Rows]]:
         """All edges whose ends carry different labels, at least once each, in pieces ``([e], [e])``."""
 
-    def exits(self, values: Values, component: Rows, count: int) -> tuple[Rows, Rows]:
-        """The lowest edge that leaves each of ``count`` components: its top and its bottom ``([count], [count])``.
+    def exits(self, values: Values, component: Rows, count: int, skip: int, edge: Tensor) -> tuple[Rows, Rows]:
+        """The lowest edge that leaves each of ``count`` components but one: its top and its bottom ``([count], [count])``.
 
-        Edges are in the order of (value of the top, row of the top, row of the bottom), which no two share. Edges that
-        end outside the domain are none. -1: nothing leaves the component.
+        Edges are in the order of (value of the top, row of the top, row of the bottom), which no two share. Samples of
+        component -1 are outside the domain. -1: nothing leaves the component, or it is the one to skip. Samples not on
+        the ``edge`` ``[n]`` (bool) of their components need no look; who is found not to be on it may be taken off.
         """
         none = len(values)
         height = values.new_full((count,), torch.inf)
@@ -56,11 +58,12 @@ class Neighbors(ABC):
             bottom[top < before] = none
             here = high == top[at]
             bottom.scatter_reduce_(0, at[here], low[here], "amin")
+        top[skip] = bottom[skip] = none
         return tuple(torch.where(row < none, row, -1) for row in (top, bottom))
 
 
-def compiled_exits(values: Values, component: Rows, count: int, offer: Callable[..., None]) -> tuple[Rows, Rows]:
-    """:meth:`Neighbors.exits` by compiled loops: ``offer(first, last, height, top, bottom)`` sees to the edges of some rows."""
+def compiled_exits(values: Values, component: Rows, count: int, look: Callable[..., None]) -> tuple[Rows, Rows]:
+    """:meth:`Neighbors.exits` by compiled loops: ``look(first, last, height, top, bottom)`` sees to the edges of some rows."""
     kernels = kernels_for(values)
     threads = torch.get_num_threads()
     height = values.new_full((threads, count), torch.inf).numpy()
@@ -69,7 +72,7 @@ def compiled_exits(values: Values, component: Rows, count: int, offer: Callable[
 
     def task(first, last):
         mine = next(free)
-        offer(first, last, height[mine], top[mine], bottom[mine])
+        look(first, last, height[mine], top[mine], bottom[mine])
 
     kernels.parallel(len(values), task)
     kernels.gather_exits(height, top, bottom, 0, count)

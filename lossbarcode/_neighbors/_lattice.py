@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from .._checks import check_count
 from .._types import Rows
-from ._offsets import Offsets
+from ._offsets import Offsets, Product
 
 LIMIT = 3_000_000_000  # samples; beyond, row times generator does not fit into 64 bits
 TRIES = 32  # generators tried; sixteen times as many lengthen the shortest vector by 5 % and change no barcode much
+# Dimensions up to which one lattice serves. Above, samples in the corners of the cube have no short vector that leads
+# inside, and get lost; a product of lattices of few dimensions each has no such corners.
+SINGLE, PART = 6, 5
 
 
 @dataclass(frozen=True)
 class Lattice(Offsets):
     """The points ``((i * generator + shift) % size + 1/2) / size`` of the unit cube, i = 0 .. size - 1.
 
-    Neighbors of a point are its translates by the shortest vectors of the lattice, as many as ``min(2 D², 2^(D+1) - 2)``,
-    that stay in the cube: in the row numbering they are the same few offsets everywhere. (2^(D+1) - 2 is the
-    number of faces of a general lattice's Voronoi cell, so in up to four dimensions a sample is surrounded.)
+    Neighbors of a point are its translates by the 2^(D+1) - 2 shortest vectors of the lattice, as far as they stay in the
+    cube: in the row numbering they are the same few offsets everywhere. That many faces has the Voronoi cell of a lattice
+    without symmetries, so every sample is surrounded.
 
     Args:
         size: number of points n.
@@ -38,7 +39,6 @@ class Lattice(Offsets):
     size: int
     generator: tuple[int, ...]
     shift: tuple[int, ...]
-    periodic = True
 
     def __post_init__(self):
         if check_count(self.size, "Lattice.size") > LIMIT:
@@ -54,17 +54,27 @@ class Lattice(Offsets):
 
     @classmethod
     def good(cls, n: int, dimension: int, *, seed: int = 0) -> Lattice:
-        """A lattice of n points with a long shortest vector, shifted at random.
+        """A lattice of n points in up to six dimensions with a long shortest vector, shifted at random.
 
         The generator depends on n and the dimension only: of 32 random ones, always the same, that whose lattice has the
-        longest shortest vector. It is found in milliseconds (D = 2) to two seconds (D = 15) and remembered.
+        longest shortest vector. It is found in 2 (D = 2) to 100 milliseconds (D = 6) and remembered.
 
         Args:
             n: number of points.
             dimension: of the cube, D.
             seed: of the shift; lattices of different seeds are independent replicas.
+
+        Raises:
+            ValueError: above six dimensions, where :func:`sample` takes products of lattices.
+
+        Example:
+            >>> import lossbarcode as lb
+            >>> lb.Lattice.good(1000, 3)
+            Lattice(size=1000, generator=(1, 765, 729), shift=(0, 850, 636))
         """
         n, dimension = check_count(n, "n"), check_count(dimension, "dimension")
+        if dimension > SINGLE:
+            raise ValueError(f"dimension: expected at most {SINGLE}, got {dimension}; lb.sample(..., method='lattice') takes products then")
         random = np.random.default_rng(seed)
         shift = (0, *random.integers(0, n, dimension - 1).tolist())  # along the first axis it only renumbers the points
         return cls(n, good_generator(n, dimension), shift)
@@ -74,18 +84,33 @@ class Lattice(Offsets):
 
     @property
     def rule(self):
-        return (self.size,) * len(self.generator), self.generator, self.shift
+        ones = (1,) * len(self.generator)
+        return (self.size,) * len(ones), ones, self.generator, self.shift
 
     @property
     def half_steps(self) -> np.ndarray:
-        dimension = len(self.generator)
-        return short_vectors(self.size, self.generator)[: min(dimension**2, 2**dimension - 1)]
+        return short_vectors(self.size, self.generator)[: 2 ** len(self.generator) - 1]
 
     def offset_of(self, steps: np.ndarray) -> np.ndarray:
         return steps[:, 0]  # the first coordinate of a point is its row
 
     def position(self, rows: Rows) -> Tensor:
         return (self.coordinates(rows) + 0.5) / self.size
+
+
+def even_places(n: int, dimension: int, seed: int) -> Offsets:
+    """A lattice of n points, or above six dimensions a product of lattices of at most n points in all."""
+    if dimension <= SINGLE:
+        return Lattice.good(n, dimension, seed=seed)
+    count = -(-dimension // PART)
+    seeds = np.random.SeedSequence(seed).generate_state(count).tolist()
+    parts = []
+    for left in range(count, 0, -1):
+        part = -(-dimension // left)
+        size = max(1, int(n ** (part / dimension) * (1 + 1e-12)))  # the last part is all that is left
+        parts.append(Lattice.good(size, part, seed=seeds.pop()))
+        n, dimension = n // size, dimension - part
+    return Product(tuple(parts))
 
 
 @lru_cache(maxsize=256)
@@ -105,7 +130,7 @@ def good_generator(n: int, dimension: int) -> tuple[int, ...]:
 def short_vectors(n: int, generator: tuple[int, ...]) -> np.ndarray:
     """Short vectors of the lattice, n times enlarged, one of each opposite pair, ascending in length ``[m d]``.
 
-    Sums of few vectors, signs free, of a basis that is reduced in the sense of Lenstra, Lenstra and Lovász.
+    Small combinations of a basis that is reduced in the sense of Lenstra, Lenstra and Lovász.
     """
     from sympy.polys.domains import ZZ
     from sympy.polys.matrices import DomainMatrix
@@ -113,22 +138,8 @@ def short_vectors(n: int, generator: tuple[int, ...]) -> np.ndarray:
     dimension = len(generator)
     rows = [list(generator)] + [[n * (axis == other) for other in range(dimension)] for axis in range(1, dimension)]
     basis = DomainMatrix([[ZZ(x) for x in row] for row in rows], (dimension, dimension), ZZ).lll()
-    vectors = few_of(dimension) @ np.array(basis.to_Matrix().tolist(), dtype=np.int64)
+    few = np.stack(np.meshgrid(*[np.arange(-2, 3)] * dimension), -1).reshape(-1, dimension)
+    vectors = few @ np.array(basis.to_Matrix().tolist(), dtype=np.int64)
     vectors = vectors[(vectors[:, 0] > 0) & (np.abs(vectors) < n).all(1)]  # the rest leaves the cube or is the opposite
     length = np.linalg.norm(vectors.astype(np.float64), axis=1)
     return vectors[np.lexsort([*vectors.T, length])]
-
-
-@lru_cache(maxsize=16)
-def few_of(dimension: int) -> np.ndarray:
-    """Combinations ``[c d]`` of -1, 0 and 1: all of them up to six dimensions, those of at most three vectors above."""
-    if dimension <= 6:
-        return np.array(list(itertools.product((-1, 0, 1), repeat=dimension)))
-    found = []
-    for count in (1, 2, 3):
-        places = np.array(list(itertools.combinations(range(dimension), count)))
-        for signs in itertools.product((-1, 1), repeat=count):
-            rows = np.zeros((len(places), dimension), dtype=np.int64)
-            np.put_along_axis(rows, places, np.array(signs)[None], 1)
-            found.append(rows)
-    return np.concatenate(found)

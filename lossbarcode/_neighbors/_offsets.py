@@ -22,16 +22,14 @@ from ._base import Neighbors, compiled_exits
 class Offsets(Neighbors):
     """Samples at integer coordinates in a box; a neighbor is one step away, if that does not leave the box.
 
-    The coordinate of row i along an axis is ``i // stride % size``, or, where rows are periodic,
-    ``(i * stride + shift) % size``. A step changes the row by an offset that is the same for all rows.
+    The coordinate of row i along an axis is ``(i // stride % size * generator + shift) % size``. A step changes the row by
+    an offset that is the same for all rows.
     """
-
-    periodic: bool
 
     @property
     @abstractmethod
-    def rule(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
-        """Size, stride and shift of every axis."""
+    def rule(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+        """Size, stride, generator and shift of every axis."""
 
     @property
     @abstractmethod
@@ -58,16 +56,16 @@ class Offsets(Neighbors):
         """Integer coordinates of samples, int64 ``[m d]``."""
         rows = rows.long()
         axes = zip(*self.rule, strict=True)
-        if self.periodic:
-            return torch.stack([(rows * stride + shift) % size for size, stride, shift in axes], -1)
-        return torch.stack([rows // stride % size for size, stride, _ in axes], -1)
+        return torch.stack([(rows // stride % size * step + shift) % size for size, stride, step, shift in axes], -1)
 
     def lowest(self, values: Values) -> Rows:
         n, device = len(self), values.device
         offsets, steps = self._neighborhood
         pointer = torch.empty(n, dtype=row_dtype(n), device=device)
         if kernels := kernels_for(values):
-            kernels.parallel(n, lambda first, last: kernels.lowest_at_offsets(values.numpy(), pointer.numpy(), first, last, *self._arrays()))
+            kernels.parallel(
+                n, lambda first, last: kernels.lowest_at_offsets(values.numpy(), pointer.numpy(), first, last, *self._arrays())
+            )
             return pointer
         below = int(np.searchsorted(offsets, 0))
         for start in range(0, n, _base.CHUNK):
@@ -102,15 +100,17 @@ class Offsets(Neighbors):
                 lower = rows[:count][differ]
                 yield lower, lower + offset
 
-    def exits(self, values: Values, component: Rows, count: int) -> tuple[Rows, Rows]:
+    def exits(self, values: Values, component: Rows, count: int, skip: int, edge: Tensor) -> tuple[Rows, Rows]:
         kernels = kernels_for(values)
         if not kernels:
-            return super().exits(values, component, count)
+            return super().exits(values, component, count, skip, edge)
 
-        def offer(first, last, *found):
-            kernels.exits_at_offsets(values.numpy(), component.numpy(), first, last, *found, *self._arrays())
+        given = values.numpy(), component.numpy()
 
-        return compiled_exits(values, component, count, offer)
+        def look(first, last, *found):
+            kernels.exits_at_offsets(*given, skip, edge.numpy(), first, last, *found, *self._arrays())
+
+        return compiled_exits(values, component, count, look)
 
     def _stays(self, at: Tensor, step: np.ndarray) -> Tensor:
         """Which of the coordinates ``[m d]`` stay in the box when they take a step."""
@@ -125,9 +125,9 @@ class Offsets(Neighbors):
         """What the compiled loops need to know, with room for the coordinates of a block."""
         from .._kernels import BLOCK
 
-        sizes, stride, shift = (np.array(column, dtype=np.int64) for column in self.rule)
-        at = np.empty((len(sizes), BLOCK), dtype=np.int32 if max(sizes) < NARROW else np.int64)
-        return at, self.periodic, sizes, stride, shift, *self._neighborhood
+        rule = [np.array(column, dtype=np.int64) for column in self.rule]
+        at = np.empty((len(rule[0]), BLOCK), dtype=np.int32 if rule[0].max() < NARROW else np.int64)
+        return at, *rule, *self._neighborhood
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,6 @@ class Grid(Offsets):
     """
 
     shape: tuple[int, ...]
-    periodic = False
 
     def __post_init__(self):
         if not self.shape:
@@ -155,7 +154,7 @@ class Grid(Offsets):
     @property
     def rule(self):
         strides = tuple(math.prod(self.shape[axis + 1 :]) for axis in range(len(self.shape)))
-        return self.shape, strides, (0,) * len(self.shape)
+        return self.shape, strides, (1,) * len(self.shape), (0,) * len(self.shape)
 
     @property
     def half_steps(self) -> np.ndarray:
@@ -168,3 +167,53 @@ class Grid(Offsets):
     def position(self, rows: Rows) -> Tensor:
         # ends that are exactly 0 and 1 keep the ends of a box exact
         return self.coordinates(rows).double() / torch.tensor([max(size - 1, 1) for size in self.shape], device=rows.device)
+
+
+@dataclass(frozen=True)
+class Product(Offsets):
+    """Every sample of one arrangement with every sample of the next ones; a step is a step in one of them.
+
+    Args:
+        parts: the arrangements; rows are in C order, those of the last part fastest.
+    """
+
+    parts: tuple[Offsets, ...]
+
+    def __len__(self) -> int:
+        return math.prod(map(len, self.parts))
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """By how much the row changes if that of a part does by one."""
+        return tuple(math.prod(map(len, self.parts[i + 1 :])) for i in range(len(self.parts)))
+
+    @property
+    def rule(self):
+        axes = []
+        for part, outer in zip(self.parts, self.strides, strict=True):
+            axes += [(size, stride * outer, step, shift) for size, stride, step, shift in zip(*part.rule, strict=True)]
+        return tuple(zip(*axes, strict=True))
+
+    @property
+    def half_steps(self) -> np.ndarray:
+        return block_diagonal([part.half_steps for part in self.parts])
+
+    def offset_of(self, steps: np.ndarray) -> np.ndarray:
+        return sum(part.offset_of(own) * outer for part, own, outer in zip(self.parts, self._split(steps), self.strides, strict=True))
+
+    def position(self, rows: Rows) -> Tensor:
+        each = zip(self.parts, self.strides, strict=True)
+        return torch.cat([part.position(rows // outer % len(part)) for part, outer in each], -1)
+
+    def _split(self, steps: np.ndarray) -> list[np.ndarray]:
+        ends = np.cumsum([len(part.rule[0]) for part in self.parts])
+        return np.split(steps, ends[:-1], axis=1)
+
+
+def block_diagonal(blocks: list[np.ndarray]) -> np.ndarray:
+    """Rows of each block in columns of its own, zeros elsewhere."""
+    width = np.cumsum([0] + [block.shape[1] for block in blocks])
+    wide = [np.zeros((len(block), width[-1]), dtype=block.dtype) for block in blocks]
+    for rows, block, first in zip(wide, blocks, width, strict=False):
+        rows[:, first : first + block.shape[1]] = block
+    return np.concatenate(wide)

@@ -128,13 +128,17 @@ class NeighborTable(Neighbors):
             row, column = (label[own, None] != label[there]).nonzero(as_tuple=True)
             yield row + own.start, there[row, column]
 
-    def exits(self, values: Values, component: Rows, count: int) -> tuple[Rows, Rows]:
+    def exits(self, values: Values, component: Rows, count: int, skip: int, edge: Tensor) -> tuple[Rows, Rows]:
         kernels = kernels_for(values)
         if not kernels:
-            return super().exits(values, component, count)
+            return super().exits(values, component, count, skip, edge)
+
         given = values.numpy(), component.numpy()
-        offer = lambda first, last, *found: kernels.exits_in_table(*given, first, last, *found, self.index.numpy())  # noqa: E731
-        return compiled_exits(values, component, count, offer)
+
+        def look(first, last, *found):
+            kernels.exits_in_table(*given, skip, first, last, *found, self.index.numpy())
+
+        return compiled_exits(values, component, count, look)
 
     def _pieces(self) -> Iterator[tuple[slice, Rows]]:
         """The table in slices of rows that bound the temporary memory."""
