@@ -85,7 +85,9 @@ def basins(samples: Samples, *, k: int | None = None, radius: float | None = Non
         )
     if len(neighbors) != len(values):
         raise ValueError(f"samples.neighbors: expected neighbors of {len(values)} samples, got those of {len(neighbors)}")
-    need = len(values) * (2 * row_dtype(len(values)).itemsize + 1)
+    # in loops: labels, components that merge, marks on their edges; in tensor operations: what jumping takes
+    width = row_dtype(len(values)).itemsize
+    need = len(values) * (2 * width + 1 if kernels_for(values) else 3 * width + 9)
     check_memory(need, values.device, f"basins of {len(values):,} samples", "use fewer samples")
     minimum, label, size = minima_and_labels(neighbors.lowest(values), values)
     top, bottom = spanning_forest(neighbors, values, label, size)
@@ -152,7 +154,7 @@ def spanning_forest(neighbors: Neighbors, values: Values, label: Rows, size: Row
     largest component only waits to be joined, which saves looking at most of the samples in the last rounds.
     """
     component, found = label, []
-    edge = label >= 0
+    edge = neighbors.edge(label)
     while True:
         top, bottom = neighbors.exits(values, component, len(size), int(size.argmax()), edge)
         place, joins, count = contract(component, top, bottom)

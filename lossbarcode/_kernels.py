@@ -116,6 +116,20 @@ def note(c, h, high, low, height, top, bottom):
 
 
 @kernel
+def mark_edges(component, edge, first, last, offsets):
+    """Mark samples next to another component; at the sides of the box some more."""
+    n = len(component)
+    for start in range(first, last, BLOCK):
+        stop = min(start + BLOCK, last)
+        for offset in offsets:
+            low, high = max(start, -offset), min(stop, n - offset)
+            if low < high:
+                here, there, marks = component[low:high], component[low + offset : high + offset], edge[low:high]
+                for i in range(high - low):
+                    marks[i] |= here[i] != there[i]
+
+
+@kernel
 def exits_at_offsets(values, component, skip, edge, first, last, height, top, bottom, at, sizes, stride, generator, shift, offsets, steps):
     """The lowest edges that leave components, except the one to skip.
 
@@ -123,19 +137,20 @@ def exits_at_offsets(values, component, skip, edge, first, last, height, top, bo
     its own component around it will never see another, so it loses its mark (``edge``). So few samples look around.
     """
     n = len(values)
-    place, chosen = at[:, 0], np.empty(BLOCK, np.int64)
+    chosen = np.empty(BLOCK, np.int64)
     for start in range(first, last, BLOCK):
         stop = min(start + BLOCK, last)
         found = 0
-        for i in range(start, stop):  # without a branch, which noise makes unpredictable
-            c = component[i]
-            chosen[found] = i
-            found += edge[i] & (c != skip) & (values[i] <= height[c])
+        for i in range(start, stop):
+            if edge[i]:
+                c = component[i]
+                chosen[found] = i  # without a branch, which noise makes unpredictable
+                found += (c != skip) & (values[i] <= height[c])
+        located = False
         for i in chosen[:found]:
             c, own = component[i], values[i]
             if own > height[c]:
                 continue
-            located = False
             edge[i] = False
             for which in range(len(offsets)):
                 j = i + offsets[which]
@@ -150,12 +165,11 @@ def exits_at_offsets(values, component, skip, edge, first, last, height, top, bo
                 if h > height[c]:
                     continue
                 if not located:
-                    for axis in range(len(sizes)):
-                        place[axis] = (i // stride[axis] % sizes[axis] * generator[axis] + shift[axis]) % sizes[axis]
+                    coordinates(at, start, stop - start, sizes, stride, generator, shift)
                     located = True
                 stays = True
                 for axis in range(len(sizes)):
-                    x = place[axis] + steps[which, axis]
+                    x = at[axis, i - start] + steps[which, axis]
                     stays &= (x >= 0) & (x < sizes[axis])
                 if stays:
                     note(c, h, high, low, height, top, bottom)

@@ -29,6 +29,10 @@ class Neighbors(ABC):
     def boundary(self, label: Rows) -> Iterator[tuple[Rows, Rows]]:
         """All edges whose ends carry different labels, at least once each, in pieces ``([e], [e])``."""
 
+    def edge(self, label: Rows) -> Tensor:
+        """Samples that may have a neighbor with another label ``[n]``, bool."""
+        return label >= 0
+
     def exits(self, values: Values, component: Rows, count: int, skip: int, edge: Tensor) -> tuple[Rows, Rows]:
         """The lowest edge that leaves each of ``count`` components but one: its top and its bottom ``([count], [count])``.
 

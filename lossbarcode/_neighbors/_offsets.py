@@ -18,6 +18,8 @@ from .._types import Rows, Values
 from . import _base
 from ._base import Neighbors, compiled_exits
 
+FEW = 16  # neighbors so few that looking at all of them at once finds the edges of components faster than one by one
+
 
 class Offsets(Neighbors):
     """Samples at integer coordinates in a box; a neighbor is one step away, if that does not leave the box.
@@ -99,6 +101,15 @@ class Offsets(Neighbors):
                 differ = (label[start : start + count] != label[start + offset : start + offset + count]) & self._stays(at[:count], step)
                 lower = rows[:count][differ]
                 yield lower, lower + offset
+
+    def edge(self, label: Rows) -> Tensor:
+        kernels, offsets = kernels_for(label), self._neighborhood[0]
+        if not kernels or len(offsets) > FEW:
+            return super().edge(label)
+        edge = torch.zeros_like(label, dtype=torch.bool)
+        given = label.numpy(), edge.numpy()
+        kernels.parallel(len(label), lambda first, last: kernels.mark_edges(*given, first, last, offsets))
+        return edge
 
     def exits(self, values: Values, component: Rows, count: int, skip: int, edge: Tensor) -> tuple[Rows, Rows]:
         kernels = kernels_for(values)
