@@ -3,7 +3,8 @@
 In: a :class:`Graph`, from whichever route. Out: :class:`Barcode`. The rule is exact for any passes at or above their
 ends; equal numbers are ordered by row.
 
-The merge is a Borůvka contraction, a few rounds over all minima at once. In every round each component points along
+On the CPU many minima are merged by union and find, one pass after the other. The merge by tensor operations, for GPUs and
+few minima, is a Borůvka contraction, a few rounds over all minima at once. In every round each component points along
 its lowest pass, which makes trees. Below the lowest pass that leaves a tree nothing from outside interferes, and along
 the pointers passes only get lower; so there every member is still alone when its own pass opens, and a running minimum
 over the members in the order of their passes says who is the elder at each. Every tree swallows at least one
@@ -22,7 +23,7 @@ from torch import Tensor
 from ._basins import Basins, follow, jump
 from ._checks import check_count
 from ._graph import Graph, ascending
-from ._machine import kernels_for
+from ._machine import check_memory, kernels_for
 from ._morse import MorseComplex
 from ._neighbors import Grid
 from ._sampling import Samples
@@ -131,6 +132,7 @@ def barcode(source, *, index: int = 0) -> Barcode:
 
     Raises:
         ValueError: if the source is not a graph and has none, or has no bars of this index.
+        MemoryError: if the cubical complex would not fit into memory.
 
     Warns:
         UserWarning: if the graph is in several pieces, each of which has an infinite bar; if the list of critical points of
@@ -178,7 +180,7 @@ def barcode(source, *, index: int = 0) -> Barcode:
     if roots > 1 and not isinstance(source, MorseComplex):
         warnings.warn(
             f"the graph is in {roots} pieces, so there are {roots} infinite bars; if the domain is in one piece, "
-            "use more neighbors (k), a larger radius or more samples",
+            "use more neighbors (k), a larger radius, more samples or, for a lattice, another seed",
             stacklevel=2,
         )
     keep = death > birth
@@ -251,6 +253,8 @@ def cubical_pairs(samples: Samples, index: int) -> list[list[int]]:
     import gudhi
 
     shape = samples.neighbors.shape
+    need = (200 + 36 * 2 ** len(shape)) * len(samples)  # measured; GUDHI keeps the cells of every dimension
+    check_memory(need, torch.device("cpu"), f"cubical complex of {len(samples):,} samples", "use fewer samples")
     array = samples.values.double().cpu().numpy().reshape(shape)
     complex_ = gudhi.CubicalComplex(vertices=array)
     complex_.compute_persistence(homology_coeff_field=2, min_persistence=0)

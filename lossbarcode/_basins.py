@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from ._graph import Graph, ascending
 from ._machine import check_memory, kernels_for, row_dtype
 from ._neighbors import Neighbors, NeighborTable
-from ._sampling import Samples
+from ._sampling import SLOW, Samples
 from ._types import Rows, Values
 
 
@@ -49,7 +50,7 @@ class Basins:
         return f"Basins({len(self.minimum)} minima, {len(self.graph.heights)} passes; {self.name})"
 
 
-def basins(samples: Samples, *, k: int | None = None, radius: float | None = None) -> Basins:
+def basins(samples: Samples, *, k: int | None = None, radius: float | None = None, progress: bool | None = None) -> Basins:
     """Assign every sample to a minimum by steepest descent among neighbors, and find the passes between basins.
 
     Equal values are ordered by row. A sample is a minimum if no neighbor is lower in that order.
@@ -58,6 +59,7 @@ def basins(samples: Samples, *, k: int | None = None, radius: float | None = Non
         samples: losses at places, with neighbors or without.
         k: for samples without neighbors, how many nearest ones count; default ``max(2 d, 8)``.
         radius: for those, edges longer than this are dropped; unit: that of the points.
+        progress: show a progress bar; default: when there are more than four million samples.
 
     Returns:
         Basins, on the device of the samples.
@@ -89,8 +91,12 @@ def basins(samples: Samples, *, k: int | None = None, radius: float | None = Non
     width = row_dtype(len(values)).itemsize
     need = len(values) * (2 * width + 1 if kernels_for(values) else 3 * width + 9)
     check_memory(need, values.device, f"basins of {len(values):,} samples", "use fewer samples")
-    minimum, label, size = minima_and_labels(neighbors.lowest(values), values)
-    top, bottom = spanning_forest(neighbors, values, label, size)
+    with tqdm(desc="basins", unit="step", disable=len(values) <= SLOW if progress is None else not progress) as bar:
+        bar.set_postfix_str("lowest neighbors")
+        pointer = neighbors.lowest(values)
+        bar.update()
+        minimum, label, size = minima_and_labels(pointer, values)
+        top, bottom = spanning_forest(neighbors, values, label, size, bar)
     # Until here basins are numbered by their rows, which keeps what belongs to neighbors together in memory.
     with ThreadPoolExecutor() as pool:
         order, opening = pool.map(ascending, (values[minimum], values[top]), (minimum, top))
@@ -146,7 +152,7 @@ def jump(pointer: Rows) -> Rows:
     return pointer
 
 
-def spanning_forest(neighbors: Neighbors, values: Values, label: Rows, size: Rows) -> tuple[Rows, Rows]:
+def spanning_forest(neighbors: Neighbors, values: Values, label: Rows, size: Rows, bar: tqdm) -> tuple[Rows, Rows]:
     """Tops and bottoms of the passes that join the basins at the lowest levels, as few as do ``([m], [m])``.
 
     Borůvka's rounds: the lowest edge that leaves a component belongs to the forest, whatever the others are. Each round at
@@ -156,6 +162,8 @@ def spanning_forest(neighbors: Neighbors, values: Values, label: Rows, size: Row
     component, found = label, []
     edge = neighbors.edge(label)
     while True:
+        bar.set_postfix_str(f"{len(size):,} components")
+        bar.update()
         top, bottom = neighbors.exits(values, component, len(size), int(size.argmax()), edge)
         place, joins, count = contract(component, top, bottom)
         if not len(joins):
@@ -186,7 +194,7 @@ def contract(component: Rows, top: Rows, bottom: Rows) -> tuple[Rows, Rows, int]
 
 
 def follow(number: Tensor, rows: Rows, out: Tensor | None = None) -> Tensor:
-    """``number[rows]``, where -1 stays -1; on the CPU into ``out``, if given, which may be the rows."""
+    """``number[rows]``, where -1 stays -1. Compiled loops write into ``out``, if given, which may be the rows."""
     if kernels := kernels_for(rows):
         out = torch.empty_like(rows, dtype=number.dtype) if out is None else out
         kernels.parallel(len(rows), lambda first, last: kernels.take(number.numpy(), rows.numpy(), out.numpy(), first, last))

@@ -126,7 +126,7 @@ def mark_edges(component, edge, first, last, offsets):
             if low < high:
                 here, there, marks = component[low:high], component[low + offset : high + offset], edge[low:high]
                 for i in range(high - low):
-                    marks[i] |= here[i] != there[i]
+                    marks[i] |= (here[i] != there[i]) & (here[i] >= 0)
 
 
 @kernel

@@ -122,7 +122,13 @@ def test_constraints_pin_torch():
 
 
 def test_there_are_notebooks():
-    assert {path.stem for path in NOTEBOOKS} >= {"01_barcodes", "02_gradient_morse_complex", "03_benchmark_functions", "04_convergence"}
+    assert {path.stem for path in NOTEBOOKS} >= {
+        "01_barcodes",
+        "02_gradient_morse_complex",
+        "03_benchmark_functions",
+        "04_convergence",
+        "10_performance",
+    }
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)

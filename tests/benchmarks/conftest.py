@@ -43,8 +43,8 @@ def pytest_terminal_summary(terminalreporter, config):
     for group, tools in groups.items():
         terminalreporter.write_line(f"\n{group}")
         for tool, bench in sorted(tools.items(), key=lambda item: item[1].stats.median):
-            own, info = tools.get(OURS, bench), bench.extra_info
-            ratios = f"{bench.stats.median / own.stats.median:7.1f} times the time" if tool != OURS else ""
+            own, info = tools.get(OURS), bench.extra_info
+            ratios = f"{bench.stats.median / own.stats.median:7.1f} times the time" if own and own is not bench else ""
             memory = f"{info['bytes_per_sample']:8.1f} bytes a sample"
             terminalreporter.write_line(f"  {tool:24} {bench.stats.median:9.3f} s  {memory}  {ratios}")
 
