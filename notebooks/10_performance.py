@@ -397,14 +397,14 @@ truth = 2.0 ** summary.index.get_level_values("dimension")
 print("lattice against grid, ratio of errors:", (error["lattice"] / error["grid"]).round(2).tolist())
 assert (error["lattice"][~high] < error["sobol"][~high]).all()
 assert (bars["lattice"] < 1.35 * truth).all()  # hardly a bar that is not there
-assert (bars["sobol"][high] > 4 * truth[high]).all()  # most are not there
+assert (bars["sobol"][high] > 2 * truth[high]).all()  # most are not there
 assert (error["lattice"] < error["grid"]).loc["Qing"].loc[4:].all()
 
 # %% [markdown]
 # What the numbers say, at $10^5$ samples:
 #
 # - Against independent and Sobol' points with nearest neighbors, lattices win nearly everywhere, most clearly in the number of bars: no more
-#   than a third beyond the true one, where the others have many times as many. Their neighbors surround every sample.
+#   than a third beyond the true one, where the others have two to twenty times as many from four dimensions on. Their neighbors surround every sample.
 # - Against grids it depends. Errors are about equal in two and three dimensions; where wells are aligned with the axes, grids
 #   have exactly the right number of bars once they resolve the wells, and in three dimensions sometimes the smaller error, because their ends
 #   lie on the sides of the box. From four dimensions on, Qing's wells are seen by lattices first: a grid of $10^5$ samples is six along
