@@ -109,25 +109,24 @@ label = peers["tool"] + ": " + peers.index
 beside["row"] = beside["problem"].map(label)
 
 
-def dumbbell(value, title, ratio):
+def dumbbell(value, title, ratio, axis):
     """One row a problem: ours and the peer's as points on a line, the ratio beside."""
-    base = alt.Chart(beside).encode(y=alt.Y("row:N", title=None, sort=list(label), axis=alt.Axis(labelLimit=300)))
-    axis = alt.X(f"{value}:Q", title=title, scale=alt.Scale(type="log", padding=30))
+    base = alt.Chart(beside).encode(y=alt.Y("row:N", title=None, sort=list(label), axis=axis))
+    x = alt.X(f"{value}:Q", title=title, scale=alt.Scale(type="log", padding=35), axis=alt.Axis(tickCount=4))
     points = base.mark_point(filled=True, size=90, opacity=1).encode(
-        x=axis,
-        color=alt.Color("who:N", title=None, scale=alt.Scale(domain=["lossbarcode", "peer"], range=[OURS, PEER])),
+        x=x,
+        color=alt.Color(
+            "who:N", title=None, scale=alt.Scale(domain=["lossbarcode", "peer"], range=[OURS, PEER]), legend=alt.Legend(orient="top")
+        ),
         tooltip=["tool", "problem", alt.Tooltip("seconds", format=".3g"), alt.Tooltip("bytes_per_sample", format=".0f")],
     )
-    lines = base.mark_line(color="#999999").encode(x=axis, detail="row:N")
-    times = (
-        base.transform_filter("datum.who == 'peer'").mark_text(align="left", dx=8).encode(x=axis, text=alt.Text(f"{ratio}:Q", format=".1f"))
-    )
-    return (lines + points + times).properties(width=190, height=230)
+    lines = base.mark_line(color="#999999").encode(x=x, detail="row:N")
+    times = base.transform_filter("datum.who == 'peer'").mark_text(align="left", dx=8)
+    return (lines + points + times.encode(x=x, text=alt.Text(f"{ratio}:Q", format=".1f"))).properties(width=220, height=230)
 
 
-left = dumbbell("seconds", "seconds", "times the time")
-right = dumbbell("bytes_per_sample", "bytes a sample", "times the memory")
-(left | right.encode(y=alt.Y("row:N", title=None, sort=list(label), axis=None))).resolve_scale(y="shared")
+left = dumbbell("seconds", "seconds", "times the time", alt.Axis(labelLimit=300))
+left | dumbbell("bytes_per_sample", "bytes a sample", "times the memory", None)
 
 # %%
 speed, memory = peers["times the time"], peers["times the memory"]
@@ -150,7 +149,7 @@ assert (memory > 1.5).all()
 # The loss is Alpine01 in six dimensions, which has more minima ($7^6 = 117{,}649$) than most samples can see. A sample is a point of
 # a lattice with 126 neighbors.
 
-# %% mystnb={"figure": {"caption": "Left: nanoseconds a sample for losses, basins and the elder rule (barcode; too thin to see), from a million to a hundred million samples on two cores. Right: the most memory held, in bytes a sample; the dashed line is 24.", "name": "fig-growth"}}
+# %% mystnb={"figure": {"caption": "Left: nanoseconds a sample for losses, basins and the elder rule (barcode; thin), from a million to a hundred million samples on two cores. Right: the most memory held, in bytes a sample; the dashed line is 24.", "name": "fig-growth"}}
 growth = runs[runs["problem"].str.startswith("growth")]
 stages = growth.melt(["samples", "bars"], ["losses", "basins", "barcode"], "stage", "time")
 stages["nanoseconds"] = 1e9 * stages["time"] / stages["samples"]
@@ -260,12 +259,12 @@ for end, name in (("row", ""), ("to", "2")):
     edges[["x" + name, "y" + name]] = place[["x", "y"]].to_numpy()[edges[end]]
 edges["step"] = (edges["to"] - edges["row"]).map("{:+d}".format)
 near = alt.selection_point(fields=["row"], on="pointerover", nearest=True, value=72, empty=False)
-square = dict(x=alt.X("x:Q", scale=alt.Scale(domain=[0, 1])), y=alt.Y("y:Q", scale=alt.Scale(domain=[0, 1])))
+square = dict(x=alt.X("x:Q", title="x", scale=alt.Scale(domain=[0, 1])), y=alt.Y("y:Q", title="y", scale=alt.Scale(domain=[0, 1])))
 lines = alt.Chart(edges).encode(**square, x2="x2", y2="y2")
 points = alt.Chart(place).mark_point(filled=True, size=30, color="#333333", opacity=1).encode(**square, tooltip=["row"]).add_params(near)
 chosen = lines.transform_filter(near)
 steps = chosen.mark_text(fontSize=12, dx=10, dy=-6).encode(
-    x=alt.X("x2:Q", scale=alt.Scale(domain=[0, 1])), y=alt.Y("y2:Q", scale=alt.Scale(domain=[0, 1])), text="step"
+    x=alt.X("x2:Q", title="x", scale=alt.Scale(domain=[0, 1])), y=alt.Y("y2:Q", title="y", scale=alt.Scale(domain=[0, 1])), text="step"
 )
 (lines.mark_rule(color="#cccccc") + chosen.mark_rule(color=OURS, size=2) + points + steps).properties(width=380, height=380)
 

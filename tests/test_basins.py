@@ -381,6 +381,23 @@ def test_a_run_that_cannot_fit_is_refused(method):
         lb.basins(samples)
 
 
+def test_a_cubical_complex_that_cannot_fit_is_refused():
+    grid = lb.from_grid(np.zeros((30, 30)))
+    with (
+        mock.patch.object(_machine.psutil, "virtual_memory", return_value=mock.Mock(available=1000)),
+        pytest.raises(MemoryError, match=r"cubical complex of 900 samples: expected to fit"),
+    ):
+        lb.barcode(grid, index=1)
+
+
+def test_progress(capsys):
+    samples = lb.sample(lb.functions.HumpCamel3(), 1000, method="lattice")
+    lb.basins(samples)
+    assert capsys.readouterr().err == ""
+    lb.basins(samples, progress=True)
+    assert "components" in capsys.readouterr().err
+
+
 def test_no_warning_on_a_connected_domain():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
