@@ -78,6 +78,14 @@ def grid_edges(shape):
         yield from zip(np.delete(rows, -1, axis).ravel().tolist(), np.delete(rows, 0, axis).ravel().tolist(), strict=True)
 
 
+def lattice_edges(places):
+    """Pairs of samples whose integer coordinates differ by one of the steps, from the coordinates alone."""
+    at = places.coordinates(torch.arange(len(places))).tolist()
+    steps = {tuple(step) for step in places.half_steps.tolist()}
+    rows = range(len(at))
+    return [(i, j) for i in rows for j in rows if tuple(b - a for a, b in zip(at[i], at[j], strict=True)) in steps]
+
+
 def gudhi_of_array(array):
     """Births and deaths by GUDHI's cubical complex with the array on its vertices, sorted."""
     complex_ = gudhi.CubicalComplex(vertices=np.asarray(array, dtype=np.float64))

@@ -2,6 +2,7 @@
 
 import hypothesis.extra.numpy as hnp
 import numpy as np
+import oracles
 import torch
 from hypothesis import strategies as st
 
@@ -65,6 +66,4 @@ def lattices(draw):
     values = draw(st.lists(losses, min_size=len(places), max_size=len(places)).filter(lambda v: min(v) < np.inf))
     values = torch.tensor(values, dtype=draw(st.sampled_from([torch.float32, torch.float64])))
     samples = lb.Samples(torch.zeros(len(places), 1), values, torch.tensor([[0.0, 1.0]]), places)
-    at = places.coordinates(torch.arange(len(places))).numpy()
-    steps = {tuple(step) for step in places.half_steps.tolist()}
-    return samples, [(i, j) for i in range(len(at)) for j in range(len(at)) if tuple((at[j] - at[i]).tolist()) in steps]
+    return samples, oracles.lattice_edges(places)

@@ -231,18 +231,12 @@ def test_chunks_threads_and_row_widths_change_nothing(method, narrow, chunks, th
     assert lb.basins(samples).label.dtype == (torch.int32 if narrow else torch.int64)
     lattice = samples.neighbors
     expected = {
-        "lattice": lambda: oracles.bars_of_samples(samples.values.tolist(), lattice_edges(lattice)),
+        "lattice": lambda: oracles.bars_of_samples(samples.values.tolist(), oracles.lattice_edges(lattice)),
         "sobol": lambda: oracles.bars_of_samples(samples.values.tolist(), table_edges(samples)),
         "uniform": lambda: oracles.bars_of_samples(samples.values.tolist(), table_edges(samples)),
         "grid": lambda: oracles.bars_of_samples(samples.values.tolist(), list(oracles.grid_edges((7, 7, 7)))),
     }[method]()
     assert rows_of(bars) == expected
-
-
-def lattice_edges(lattice):
-    at = lattice.coordinates(torch.arange(len(lattice)))
-    steps = {tuple(step) for step in lattice.half_steps.tolist()}
-    return [(i, j) for i in range(len(at)) for j in range(len(at)) if tuple((at[j] - at[i]).tolist()) in steps]
 
 
 def table_edges(samples):

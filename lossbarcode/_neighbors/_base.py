@@ -40,6 +40,9 @@ class Neighbors(ABC):
         component -1 are outside the domain. -1: nothing leaves the component, or it is the one to skip. Samples not on
         the ``edge`` ``[n]`` (bool) of their components need no look; who is found not to be on it may be taken off.
         """
+        if kernels := kernels_for(values):
+            given = kernels, values.numpy(), component.numpy(), skip, edge.numpy()
+            return compiled_exits(values, component, count, lambda *part: self._offer_exits(*given, *part))
         none = len(values)
         height = values.new_full((count,), torch.inf)
         top = torch.full((count,), none, dtype=torch.int64, device=values.device)
@@ -64,6 +67,10 @@ class Neighbors(ABC):
             bottom.scatter_reduce_(0, at[here], low[here], "amin")
         top[skip] = bottom[skip] = none
         return tuple(torch.where(row < none, row, -1) for row in (top, bottom))
+
+    @abstractmethod
+    def _offer_exits(self, kernels, values, component, skip, edge, first, last, height, top, bottom) -> None:
+        """By the compiled loops: what leaves components from rows ``first`` to ``last``, into ``height``, ``top`` and ``bottom``."""
 
 
 def compiled_exits(values: Values, component: Rows, count: int, look: Callable[..., None]) -> tuple[Rows, Rows]:

@@ -16,7 +16,7 @@ from .._checks import check_count
 from .._machine import NARROW, kernels_for, row_dtype
 from .._types import Rows, Values
 from . import _base
-from ._base import Neighbors, compiled_exits
+from ._base import Neighbors
 
 FEW = 16  # neighbors so few that looking at all of them at once finds the edges of components faster than one by one
 
@@ -111,17 +111,8 @@ class Offsets(Neighbors):
         kernels.parallel(len(label), lambda first, last: kernels.mark_edges(*given, first, last, offsets))
         return edge
 
-    def exits(self, values: Values, component: Rows, count: int, skip: int, edge: Tensor) -> tuple[Rows, Rows]:
-        kernels = kernels_for(values)
-        if not kernels:
-            return super().exits(values, component, count, skip, edge)
-
-        given = values.numpy(), component.numpy()
-
-        def look(first, last, *found):
-            kernels.exits_at_offsets(*given, skip, edge.numpy(), first, last, *found, *self._arrays())
-
-        return compiled_exits(values, component, count, look)
+    def _offer_exits(self, kernels, *given) -> None:
+        kernels.exits_at_offsets(*given, *self._arrays())
 
     def _stays(self, at: Tensor, step: np.ndarray) -> Tensor:
         """Which of the coordinates ``[m d]`` stay in the box when they take a step."""

@@ -12,7 +12,7 @@ from .._checks import check_count
 from .._machine import check_memory, kernels_for, row_dtype
 from .._types import Points, Rows, Values
 from . import _base
-from ._base import Neighbors, compiled_exits
+from ._base import Neighbors
 
 TREE_LIMIT = 10  # dimensions up to which the k-d tree is faster than all distances
 
@@ -128,17 +128,8 @@ class NeighborTable(Neighbors):
             row, column = (label[own, None] != label[there]).nonzero(as_tuple=True)
             yield row + own.start, there[row, column]
 
-    def exits(self, values: Values, component: Rows, count: int, skip: int, edge: Tensor) -> tuple[Rows, Rows]:
-        kernels = kernels_for(values)
-        if not kernels:
-            return super().exits(values, component, count, skip, edge)
-
-        given = values.numpy(), component.numpy()
-
-        def look(first, last, *found):
-            kernels.exits_in_table(*given, skip, first, last, *found, self.index.numpy())
-
-        return compiled_exits(values, component, count, look)
+    def _offer_exits(self, kernels, values, component, skip, edge, *given) -> None:
+        kernels.exits_in_table(values, component, skip, *given, self.index.numpy())
 
     def _pieces(self) -> Iterator[tuple[slice, Rows]]:
         """The table in slices of rows that bound the temporary memory."""
