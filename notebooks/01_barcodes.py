@@ -136,7 +136,8 @@ pd.DataFrame({"level": levels, "lakes on the curve": lakes, "bars that cross it"
 #
 # 1. **Descend.** Every sample points at its lowest neighbor. Following the pointers leads from each sample down to a
 #    minimum; all samples that lead to the same one are its {term}`basin`.
-# 2. **Find the passes.** Among the neighbors that lie in different basins, keep for each two basins the lowest way across.
+# 2. **Find the passes.** Among the neighbors that lie in different basins, keep the lowest ways across that join all basins: one
+#    way less than there are basins.
 # 3. **Apply the elder rule** to the small graph that is left: minima joined by passes.
 #
 # None of the three needs to go through samples one by one, which is why it is fast. Here they are for a function with six
@@ -150,9 +151,8 @@ passes["height of the pass"] = graph.heights.numpy()
 passes.sort_values("height of the pass", ignore_index=True).round(3)
 
 # %% [markdown]
-# That is all the elder rule needs: the six minima and the passes between basins that touch. Going through the
-# list from the top (lowest pass first), each pass joins two components and ends the younger one, or joins what is joined
-# already and does nothing. {numref}`fig-camel` shows the result in the plane. Click a bar: its minimum, its saddle and
+# That is all the elder rule needs: the six minima and five passes. Going through the list from the top (lowest pass first), each
+# pass joins two components and ends the younger one. {numref}`fig-camel` shows the result in the plane. Click a bar: its minimum, its saddle and
 # its basin light up.
 
 # %% mystnb={"figure": {"caption": "The six-hump camel function. Left: its basins, minima (dots) and, joined to each, the saddle (diamond) over which it is left most easily; dark is low. Right: the barcode, and the merge tree that shows which bar dies in which. The infinite bar ends in an arrow.", "name": "fig-camel"}}

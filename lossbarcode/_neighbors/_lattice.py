@@ -57,7 +57,7 @@ class Lattice(Offsets):
         """A lattice of n points in up to six dimensions with a long shortest vector, shifted at random.
 
         The generator depends on n and the dimension only: of 32 random ones, always the same, that whose lattice has the
-        longest shortest vector. It is found in 2 (D = 2) to 100 milliseconds (D = 6) and remembered.
+        longest shortest vector. It is found within half a second and remembered.
 
         Args:
             n: number of points.
