@@ -56,7 +56,7 @@ def intervals(bars):
 # --- independent answers -------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=500)
+@settings(max_examples=250)
 @given(clouds())
 def test_clouds_agree_with_the_definition_and_gudhi(drawn):
     samples, edges = drawn
@@ -65,7 +65,7 @@ def test_clouds_agree_with_the_definition_and_gudhi(drawn):
     assert intervals(bars) == oracles.gudhi_of_samples(samples.values.tolist(), edges)
 
 
-@settings(max_examples=500)
+@settings(max_examples=250)
 @given(grids())
 def test_grids_agree_with_the_definition_and_gudhi(array):
     bars = bars_of(lb.from_grid(array))
@@ -73,7 +73,7 @@ def test_grids_agree_with_the_definition_and_gudhi(array):
     assert intervals(bars) == oracles.gudhi_of_array(array)
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(lattices())
 def test_lattices_agree_with_the_definition_and_gudhi(drawn):
     samples, edges = drawn
@@ -219,8 +219,9 @@ def chunks(request, monkeypatch):
     monkeypatch.setattr(_base, "CHUNK", request.param)
 
 
-@pytest.mark.parametrize("narrow", [0, 2**31], ids=["64-bit rows", "32-bit rows"])
-@pytest.mark.parametrize("method", ["sobol", "uniform", "grid", "lattice"])
+@pytest.mark.parametrize(
+    ("method", "narrow"), [(method, 2**31) for method in ("sobol", "uniform", "grid", "lattice")] + [("sobol", 0), ("lattice", 0)]
+)
 def test_chunks_threads_and_row_widths_change_nothing(method, narrow, chunks, threads, monkeypatch):
     monkeypatch.setattr(_machine, "NARROW", narrow)
     monkeypatch.setattr(_offsets, "NARROW", narrow)
