@@ -1,14 +1,7 @@
-"""The elder rule: from the graph on minima to the barcode.
+"""From the graph on minima to the barcode.
 
 In: a :class:`Graph`, from whichever route. Out: :class:`Barcode`. The rule is exact for any passes at or above their
 ends; equal numbers are ordered by row.
-
-On the CPU many minima are merged by union and find, one pass after the other. The merge by tensor operations, for GPUs and
-few minima, is a Borůvka contraction, a few rounds over all minima at once. In every round each component points along
-its lowest pass, which makes trees. Below the lowest pass that leaves a tree nothing from outside interferes, and along
-the pointers passes only get lower; so there every member is still alone when its own pass opens, and a running minimum
-over the members in the order of their passes says who is the elder at each. Every tree swallows at least one
-neighbor, so trees halve every round.
 """
 
 from __future__ import annotations
@@ -20,10 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ._basins import Basins, follow, jump
+from ._basins import Basins, follow
 from ._checks import check_count
+from ._elder import elder_rule, settle
 from ._graph import Graph, ascending
-from ._machine import check_memory, kernels_for
+from ._machine import check_memory
 from ._morse import MorseComplex
 from ._neighbors import Grid
 from ._sampling import Samples
@@ -161,22 +155,18 @@ def barcode(source, *, index: int = 0) -> Barcode:
         )
     rows = torch.arange(len(graph.values), device=graph.values.device)
     elders = ascending(graph.values, rows)
-    seniority = torch.empty_like(rows)
-    seniority[elders] = rows
-
     passable = graph.heights < torch.inf
     edges, heights, tops = (t if passable.all() else t[passable] for t in (graph.edges, graph.heights, graph.saddle))
     opening = ascending(heights, tops)
     edges, heights, tops = edges[opening], heights[opening], tops[opening]
-    last, parent = merge(len(rows), *(edges if isinstance(elders, slice) else seniority[edges]).T)
-
     birth = graph.values[elders]
-    mortal = last >= 0
-    death = torch.full_like(birth, torch.inf).masked_scatter_(mortal, heights[last[mortal]])
-    saddle = torch.full_like(last, -1).masked_scatter_(mortal, tops[last[mortal]])
-    parent = survivor_at_saddle(parent, saddle, death)
+    if not isinstance(elders, slice):
+        seniority = torch.empty_like(rows).index_copy_(0, elders, rows)
+        edges = seniority[edges]
+    del rows
+    death, saddle, parent, bar = elder_rule(birth, edges, heights, tops)
 
-    roots = len(birth) - int(mortal.sum())
+    roots = int(death.isinf().sum())
     if roots > 1 and not isinstance(source, MorseComplex):
         warnings.warn(
             f"the graph is in {roots} pieces, so there are {roots} infinite bars; if the domain is in one piece, "
@@ -184,15 +174,13 @@ def barcode(source, *, index: int = 0) -> Barcode:
             stacklevel=2,
         )
     keep = death > birth
-    bar = settle(keep, parent)  # of each minimum, the oldest first
-    owner = torch.empty_like(bar)
-    owner[elders] = bar
     kept = slice(None) if keep.all() else keep
+    owner = bar if isinstance(elders, slice) else torch.empty_like(bar).index_copy_(0, elders, bar)
+    columns = (birth[kept], death[kept], graph.minimum[elders][kept], saddle[kept])
     size = getattr(source, "size", None)
     if size is not None:
-        size = torch.zeros_like(rows[kept]).index_add_(0, owner, size)
-    columns = (birth[kept], death[kept], graph.minimum[elders][kept], saddle[kept])
-    return Barcode(*columns, follow(bar, parent[kept]), size, owner, getattr(source, "name", ""))
+        size = torch.zeros_like(columns[2]).index_add_(0, owner, size)
+    return Barcode(*columns, parent[kept], size, owner, getattr(source, "name", ""))
 
 
 def higher_bars(source, index: int) -> Barcode:
@@ -307,85 +295,3 @@ def check_owner(bars: Barcode, basins: Basins) -> None:
     """The bars, or the longest of them, are those of the basins."""
     if bars.owner is None or len(bars.owner) != len(basins.minimum):
         raise ValueError("bars: expected the barcode of these basins, got another; pass bars=lb.barcode(basins)")
-
-
-def merge(count: int, a: Rows, b: Rows) -> tuple[Rows, Rows]:
-    """Who ends at which edge, and in whom.
-
-    Args:
-        count: number of minima, numbered from the oldest.
-        a, b: ends of the edges in the order in which they open ``[m]``.
-
-    Returns:
-        For each minimum the edge at which it ends (-1: never) and the elder it merges into (-1: none), both ``[k]``.
-    """
-    device = a.device
-    if kernels := kernels_for(a):
-        nodes = torch.empty((count, 3), dtype=torch.int64)
-        kernels.merge(a.numpy(), b.numpy(), nodes.numpy())
-        return nodes[:, 1].contiguous(), nodes[:, 2].contiguous()
-    never = len(a)
-    nodes = torch.arange(count, device=device)
-    last, parent = torch.full_like(nodes, -1), torch.full_like(nodes, -1)
-    edge = torch.arange(never, device=device)
-    while True:
-        open_ = a != b
-        a, b, edge = a[open_], b[open_], edge[open_]
-        if not len(edge):
-            return last, parent
-        # Every component points along its lowest edge. Two point at each other over the lowest of a tree: its root.
-        place = lowest_edge(count, a, b, torch.arange(len(edge), device=device), never)
-        active = (place < never).nonzero().squeeze(1)
-        first = nodes.new_full((count,), never)
-        first[active] = edge[place[active]]
-        tree = nodes.clone()
-        tree[active] = (a + b)[place[active]] - active
-        root = (tree[tree] == nodes) & (nodes < tree)
-        tree[root] = nodes[root]
-        tree = jump(tree)
-        # Below its lowest edge to another tree a tree is on its own.
-        outer = tree[a] != tree[b]
-        leaves = lowest_edge(count, tree[a[outer]], tree[b[outer]], edge[outer], never)
-        inside = active[(first[active] < leaves[tree[active]]) | (tree[active] == active)]
-        # The members of each tree, the root and then the others as their edges open ...
-        opens = torch.where(tree[inside] == inside, -1, first[inside])
-        inside = inside[opens.argsort(stable=True)]
-        inside = inside[tree[inside].argsort(stable=True)]
-        # ... and the elder among the first ones of each. Subtracting more for every later tree keeps a tree's running
-        # minimum from reaching into the next.
-        start = tree[inside] == inside
-        shift = start.cumsum(0) * count
-        elder = (inside - shift).cummin(0).values + shift
-        before, joins = elder[:-1][~start[1:]], inside[1:][~start[1:]]
-        dies, lives = torch.maximum(before, joins), torch.minimum(before, joins)
-        last[dies], parent[dies] = first[joins], lives
-        # Contract: all of a tree's members here become its elder.
-        end = torch.cat([start[1:], start.new_ones(1)])
-        becomes = nodes.clone()
-        becomes[inside] = elder[end][start.cumsum(0) - 1]
-        a, b = becomes[a], becomes[b]
-
-
-def lowest_edge(count: int, a: Rows, b: Rows, edge: Rows, never: int) -> Rows:
-    """The first of the edges at each node ``[count]``; ``never`` where there is none."""
-    first = torch.full((count,), never, dtype=torch.int64, device=a.device)
-    return first.scatter_reduce_(0, a, edge, "amin").scatter_reduce_(0, b, edge, "amin")
-
-
-def survivor_at_saddle(parent: Rows, saddle: Rows, death: Values) -> Rows:
-    """Where several components meet in one saddle, all that end there end in the one that survives it."""
-    some = ((parent >= 0) & (saddle[parent.clamp_min(0)] == saddle)).nonzero().squeeze(1)
-    while len(some):
-        above = parent[some]
-        same = (parent[above] >= 0) & (saddle[above] == saddle[some]) & (death[above] == death[some])
-        some, above = some[same], above[same]
-        parent[some] = parent[above]
-    return parent
-
-
-def settle(keep: Tensor, parent: Rows) -> Rows:
-    """Of every bar the number, among those kept, of the first at or above it that is kept; -1: there is none."""
-    home = torch.where(keep, torch.arange(len(keep), device=keep.device), parent)
-    home = torch.where(home >= 0, home, len(home))
-    ends = jump(torch.cat([home, home.new_tensor([len(home)])]))[:-1]
-    return torch.where(ends < len(home), keep.cumsum(0)[ends.clamp_max(len(home) - 1)] - 1, -1)

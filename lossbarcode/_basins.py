@@ -98,15 +98,21 @@ def basins(samples: Samples, *, k: int | None = None, radius: float | None = Non
         minimum, label, size = minima_and_labels(pointer, values)
         top, bottom = spanning_forest(neighbors, values, label, size, bar)
     # Until here basins are numbered by their rows, which keeps what belongs to neighbors together in memory.
-    with ThreadPoolExecutor() as pool:
-        order, opening = pool.map(ascending, (values[minimum], values[top]), (minimum, top))
+    losses, heights = values[minimum], values.index_select(0, top)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(ascending, losses, minimum)
+        opening = ascending(heights, top)
+        order = waiting.result()
+    losses, minimum, size = losses[order], minimum[order], size[order]
+    heights, top, bottom = heights[opening], top[opening], bottom[opening]
     rank = torch.empty(len(minimum), dtype=label.dtype, device=label.device)
     rank[order] = torch.arange(len(minimum), dtype=label.dtype, device=label.device)
-    label, minimum, size = follow(rank, label, out=label), minimum[order], size[order]
-    top, bottom = top[opening], bottom[opening]
-    a, b = label[top].long(), label[bottom].long()
-    edges = torch.stack([torch.minimum(a, b), torch.maximum(a, b)], 1)
-    graph = Graph(values[minimum], edges, values[top], minimum, top)
+    label = follow(rank, label, out=label)
+    del order, opening, rank, waiting
+    a, b = label.index_select(0, top), label.index_select(0, bottom)
+    edges = torch.stack([torch.minimum(a, b), torch.maximum(a, b)], 1).long()
+    del a, b, bottom
+    graph = Graph(losses, edges, heights, minimum, top.long())
     return Basins(samples, graph, label, minimum, size)
 
 
@@ -156,20 +162,22 @@ def spanning_forest(neighbors: Neighbors, values: Values, label: Rows, size: Row
     """Tops and bottoms of the passes that join the basins at the lowest levels, as few as do ``([m], [m])``.
 
     Borůvka's rounds: the lowest edge that leaves a component belongs to the forest, whatever the others are. Each round at
-    least halves the components that can still be joined, and reads the samples once, so that no edge is ever stored. The
-    largest component only waits to be joined, which saves looking at most of the samples in the last rounds.
+    least halves the components that can still be joined, and reads the samples once, so that no edge is ever stored. A
+    component of more than half of the samples only waits to be joined, which saves looking at them in the last rounds.
     """
     component, found = label, []
-    edge = neighbors.edge(label)
+    frontier = neighbors.frontier(label)
     while True:
         bar.set_postfix_str(f"{len(size):,} components")
         bar.update()
-        top, bottom = neighbors.exits(values, component, len(size), int(size.argmax()), edge)
+        largest = int(size.argmax())
+        skip = largest if 2 * int(size[largest]) > len(values) else -1
+        top, bottom = neighbors.exits(values, component, len(size), skip, frontier)
         place, joins, count = contract(component, top, bottom)
         if not len(joins):
-            nothing = joins.new_empty(0)
+            nothing = top.new_empty(0)
             tops, bottoms = zip((nothing, nothing), *found, strict=True)
-            return torch.cat(tops).long(), torch.cat(bottoms).long()
+            return torch.cat(tops), torch.cat(bottoms)
         found.append((top[joins], bottom[joins]))
         size = size.new_zeros(count).index_add_(0, place, size)
         component = follow(place, component, out=None if component is label else component)

@@ -17,7 +17,15 @@ from numba import njit
 BLOCK = 512  # samples handled at a time, with all their coordinates, within the fastest cache
 SHARE = 1 << 14  # samples for which a thread more pays
 
-kernel = njit(nogil=True, cache=True)
+
+def kernel(function):
+    """Compiled at the first call, and kept on the disk for the next process where there is a place for it."""
+    try:
+        return njit(nogil=True, cache=True)(function)
+    except RuntimeError:  # neither the package's folder nor the user's cache can be written
+        return njit(nogil=True)(function)
+
+
 inlined = njit(inline="always")  # a call with this many arrays costs more than the work
 
 
@@ -116,7 +124,7 @@ def note(c, h, high, low, height, top, bottom):
 
 
 @kernel
-def mark_edges(component, edge, first, last, offsets):
+def mark_frontier(component, frontier, first, last, offsets):
     """Mark samples next to another component; at the sides of the box some more."""
     n = len(component)
     for start in range(first, last, BLOCK):
@@ -124,39 +132,44 @@ def mark_edges(component, edge, first, last, offsets):
         for offset in offsets:
             low, high = max(start, -offset), min(stop, n - offset)
             if low < high:
-                here, there, marks = component[low:high], component[low + offset : high + offset], edge[low:high]
+                here, there, marks = component[low:high], component[low + offset : high + offset], frontier[low:high]
                 for i in range(high - low):
                     marks[i] |= (here[i] != there[i]) & (here[i] >= 0)
 
 
 @kernel
-def exits_at_offsets(values, component, skip, edge, first, last, height, top, bottom, at, sizes, stride, generator, shift, offsets, steps):
+def exits_at_offsets(
+    values, component, skip, frontier, first, last, height, top, bottom, at, sizes, stride, generator, shift, offsets, steps
+):
     """The lowest edges that leave components, except the one to skip.
 
     A sample above the lowest exit that its component has so far cannot be on a lower one; and a sample that once saw only
-    its own component around it will never see another, so it loses its mark (``edge``). So few samples look around.
+    its own component around it will never see another, so it leaves the frontier. So few samples look around.
     """
     n = len(values)
     chosen = np.empty(BLOCK, np.int64)
     for start in range(first, last, BLOCK):
         stop = min(start + BLOCK, last)
-        found = 0
+        marked, found = 0, 0  # without branches, which noise makes unpredictable
         for i in range(start, stop):
-            if edge[i]:
-                c = component[i]
-                chosen[found] = i  # without a branch, which noise makes unpredictable
-                found += (c != skip) & (values[i] <= height[c])
+            chosen[marked] = i
+            marked += frontier[i]
+        for i in chosen[:marked]:
+            c = component[i]
+            chosen[found] = i
+            found += (c != skip) & (values[i] <= height[c])
+            frontier[i] = c != skip
         located = False
         for i in chosen[:found]:
             c, own = component[i], values[i]
             if own > height[c]:
                 continue
-            edge[i] = False
+            frontier[i] = False
             for which in range(len(offsets)):
                 j = i + offsets[which]
                 if j < 0 or j >= n or component[j] == c or component[j] < 0:
                     continue
-                edge[i] = True
+                frontier[i] = True
                 other = values[j]
                 swap = (own > other) | ((own == other) & (i > j))
                 high = i if swap else j
@@ -310,6 +323,15 @@ def contract(component, top, bottom, tree, joins):
 
 
 @kernel
+def in_order(values, rows):
+    """Whether values ascend and, among equal values, rows."""
+    rise = True
+    for i in range(1, len(values)):
+        rise &= values[i - 1] < values[i] or (values[i - 1] == values[i] and rows[i - 1] <= rows[i])
+    return rise
+
+
+@kernel
 def break_ties(order, values, rows):
     """Put runs of equal values, consecutive in ``values[order]``, in the order of their rows, and then of their places."""
     before = values[order[0]]
@@ -333,16 +355,16 @@ def break_ties(order, values, rows):
 
 
 @kernel
-def merge(a, b, nodes):
-    """The elder rule by union and find: edges a-b in the order in which they open, components named by their elders.
+def merge(edges, nodes):
+    """The elder rule by union and find: edges in the order in which they open, components named by their elders.
 
     Of every node ``[k 3]``, together because they are used together: itself or one above it; the edge at which it
-    ends; in whom (-1: it does not).
+    ends; in whom, who is always older (-1: it does not).
     """
     for x in range(len(nodes)):
         nodes[x, 0], nodes[x, 1], nodes[x, 2] = x, -1, -1
-    for edge in range(len(a)):
-        x, y = a[edge], b[edge]
+    for edge in range(len(edges)):
+        x, y = edges[edge]
         while nodes[x, 0] != x:
             nodes[x, 0] = nodes[nodes[x, 0], 0]
             x = nodes[x, 0]
@@ -352,3 +374,26 @@ def merge(a, b, nodes):
         if x != y:
             dies, lives = max(x, y), min(x, y)
             nodes[dies, 0], nodes[dies, 1], nodes[dies, 2] = lives, edge, lives
+
+
+@kernel
+def bars_of(nodes, birth, heights, tops, death, saddle, parent, bar):
+    """What :func:`merge` found, as bars: where each ends, whose bar it ends in and, of every node, the number of its own.
+
+    Ends in one saddle are in the one that survives it; a node without a bar of its own has that of the node it ends in.
+    """
+    count = 0
+    for x in range(len(nodes)):  # who it ends in is older and hence finished
+        edge, up = nodes[x, 1], nodes[x, 2]
+        if edge < 0:
+            death[x], saddle[x], parent[x] = np.inf, -1, -1
+        else:
+            death[x], saddle[x] = heights[edge], tops[edge]
+            if saddle[up] == saddle[x] and death[up] == death[x]:
+                up = nodes[up, 2]
+            nodes[x, 2], parent[x] = up, bar[up]
+        if death[x] > birth[x]:
+            bar[x] = count
+            count += 1
+        else:
+            bar[x] = parent[x]

@@ -25,7 +25,7 @@
 # - how time and memory grow from a million samples to a hundred million;
 # - what lattices are, the samples that make such numbers possible, and whether they are as accurate as others.
 #
-# **Time:** half a minute on two cores. The side-by-side numbers come from `make bench`, which takes about twenty minutes and keeps
+# **Time:** half a minute on two cores. The side-by-side numbers come from `make bench`, which takes about half an hour and keeps
 # them in `results/10_performance.json`; the errors of the last section were computed by this notebook with
 # `LOSSBARCODE_PRESET=full`, and a part of them is computed again here and compared.
 
@@ -57,7 +57,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-PRESET = os.environ.get("LOSSBARCODE_PRESET", "quick")  # or "full": five minutes
+PRESET = os.environ.get("LOSSBARCODE_PRESET", "quick")  # or "full": two minutes
 RESULTS = Path("results")
 PUBLIC = "https://raw.githubusercontent.com/lossbarcode/lossbarcode/main/notebooks/results/"
 OURS, PEER = "#0072B2", "#E69F00"
@@ -243,9 +243,9 @@ assert (seconds["GUDHI"] > 40 * seconds["grid"]).all()
 # in any dimension and for any $n$. And because the arrangement looks the same from every point, the neighbors of point $i$ are
 # $i \pm$ the same few numbers. Nothing needs to be searched for or stored.
 #
-# Above six dimensions this package multiplies two or three lattices, of at most five dimensions each. A single one would have
-# samples in the corners of the cube that no short vector leads out of, and these would be counted as pieces of their own: in a hundred
-# thousand samples of ten dimensions there are a handful, in fifteen dimensions hundreds. In a product every corner has a way out.
+# Above six dimensions this package multiplies two or three lattices, of at most five dimensions each. In a single one of many
+# dimensions there can be samples in the corners of the cube that no short vector leads out of, and these would be counted as pieces of
+# their own. In a product every corner has a way out.
 #
 # Hover over a point to see its neighbors. The numbers on the lines are what is added to the row of the point.
 
@@ -410,8 +410,8 @@ assert (error["lattice"] < error["grid"]).loc["Qing"].loc[4:].all()
 #   each of six axes. Where the valleys are not aligned, grids show bars that are not there.
 # - In six dimensions nobody is right yet. On the turned wells all methods have missed whole barriers (the error is the length of a bar), and
 #   independent points even come slightly closer than lattices, for the wrong reason: with hundreds of bars there is always one to match.
-# - In six dimensions about one lattice in two hundred leaves a sample in a corner of the box alone; `barcode` then warns of two pieces,
-#   and another seed helps.
+# - In six dimensions a lattice can, rarely, leave a sample in a corner of the box alone; `barcode` then warns of two pieces, and
+#   another seed helps.
 #
 # So: a lattice for many samples or many dimensions, a grid where the loss is given as an array or the box matters more than the inside, Sobol'
 # points where a cloud is wanted. None of them replaces {doc}`02_gradient_morse_complex` where the loss is smooth and the parameters are few.

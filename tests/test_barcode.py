@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from unittest import mock
 
 import gudhi
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from strategies import graphs, grids
 
 import lossbarcode as lb
+from lossbarcode import _machine
 
 INF = math.inf
 
@@ -29,10 +31,30 @@ def graph_of(values, edges, heights, saddle=None, device=None):
     )
 
 
+def columns_of(record):
+    """All tensors of a record, those of its graph included."""
+    parts = vars(record) if isinstance(record, lb.Barcode) else {**vars(record.graph), **vars(record)}
+    return {name: part for name, part in parts.items() if isinstance(part, torch.Tensor)}
+
+
+def both_ways(call):
+    """The answer of tensor operations, which is that of compiled loops to the last bit."""
+    answers = []
+    for large in (math.inf, 0):
+        with mock.patch.object(_machine, "LARGE", large):
+            answers.append(call())
+    tensors, loops = map(columns_of, answers)
+    assert tensors.keys() == loops.keys()
+    for name, column in tensors.items():
+        assert torch.equal(column, loops[name]), name
+        assert column.dtype == loops[name].dtype, name
+    return answers[0]
+
+
 def quiet_barcode(source):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="the graph is in")
-        return lb.barcode(source)
+        return both_ways(lambda: lb.barcode(source))
 
 
 def rows_of(bars):

@@ -1,6 +1,5 @@
 """Route 1 from neighbors to bars: against the definition, GUDHI, known answers, separable sums and theorems."""
 
-import dataclasses
 import itertools
 import math
 import subprocess
@@ -15,7 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import clouds, grids, lattices
-from test_barcode import quiet_barcode, rows_of
+from test_barcode import both_ways, quiet_barcode, rows_of
 
 import lossbarcode as lb
 from lossbarcode import _kernels, _machine
@@ -24,29 +23,9 @@ from lossbarcode._neighbors import _base, _offsets
 INF = math.inf
 
 
-def columns_of(record):
-    """All tensors of a record, those of its graph included."""
-    parts = dataclasses.asdict(record) if isinstance(record, lb.Barcode) else {**vars(record.graph), **vars(record)}
-    return {name: part for name, part in parts.items() if isinstance(part, torch.Tensor)}
-
-
-def both_ways(call):
-    """The answer of tensor operations, which is that of compiled loops to the last bit."""
-    answers = []
-    for large in (math.inf, 0):
-        with mock.patch.object(_machine, "LARGE", large):
-            answers.append(call())
-    tensors, loops = map(columns_of, answers)
-    assert tensors.keys() == loops.keys()
-    for name, column in tensors.items():
-        assert torch.equal(column, loops[name]), name
-        assert column.dtype == loops[name].dtype, name
-    return answers[0]
-
-
 def bars_of(source, **options):
     found = both_ways(lambda: lb.basins(source, **options))
-    return both_ways(lambda: quiet_barcode(found))
+    return quiet_barcode(found)
 
 
 def intervals(bars):
@@ -343,6 +322,19 @@ def test_large_samples_take_compiled_loops():
     assert intervals(lb.barcode(lb.basins(lb.from_grid(array)))) == oracles.gudhi_of_array(array)
     cloud = lb.sample(lb.functions.Langermann(), 300_000, method="uniform")
     both_ways(lambda: lb.basins(cloud))
+
+
+WITHOUT_A_CACHE = """
+import numba.core.caching
+numba.core.caching.CompileResultCacheImpl._locator_classes = []  # as where no folder can be written
+import torch, lossbarcode as lb
+print(len(lb.barcode(lb.basins(lb.from_grid(torch.arange(600.0 * 600).reshape(600, 600))))))
+"""
+
+
+def test_compiled_loops_need_no_place_to_be_kept():
+    found = subprocess.run([sys.executable, "-c", WITHOUT_A_CACHE], capture_output=True, text=True, check=True)
+    assert found.stdout == "1\n"
 
 
 PEAK = """

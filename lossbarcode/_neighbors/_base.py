@@ -29,19 +29,22 @@ class Neighbors(ABC):
     def boundary(self, label: Rows) -> Iterator[tuple[Rows, Rows]]:
         """All edges whose ends carry different labels, at least once each, in pieces ``([e], [e])``."""
 
-    def edge(self, label: Rows) -> Tensor:
+    def frontier(self, label: Rows) -> Tensor:
         """Samples that may have a neighbor with another label ``[n]``, bool."""
         return label >= 0
 
-    def exits(self, values: Values, component: Rows, count: int, skip: int, edge: Tensor) -> tuple[Rows, Rows]:
-        """The lowest edge that leaves each of ``count`` components but one: its top and its bottom ``([count], [count])``.
+    def exits(self, values: Values, component: Rows, count: int, skip: int, frontier: Tensor) -> tuple[Rows, Rows]:
+        """The lowest edge that leaves each of ``count`` components: its top and its bottom ``([count], [count])``.
 
         Edges are in the order of (value of the top, row of the top, row of the bottom), which no two share. Samples of
-        component -1 are outside the domain. -1: nothing leaves the component, or it is the one to skip. Samples not on
-        the ``edge`` ``[n]`` (bool) of their components need no look; who is found not to be on it may be taken off.
+        component -1 are outside the domain. The component ``skip`` (-1: none) needs no answer, now and in later rounds.
+        Samples not on the ``frontier`` ``[n]`` (bool) need no look; who will not be there again may be taken off.
+
+        Returns:
+            Rows; -1 where nothing leaves the component, or it is the one to skip.
         """
         if kernels := kernels_for(values):
-            given = kernels, values.numpy(), component.numpy(), skip, edge.numpy()
+            given = kernels, values.numpy(), component.numpy(), skip, frontier.numpy()
             return compiled_exits(values, component, count, lambda *part: self._offer_exits(*given, *part))
         none = len(values)
         height = values.new_full((count,), torch.inf)
@@ -54,6 +57,8 @@ class Neighbors(ABC):
             low, high = low[inside].long().repeat(2), high[inside].long().repeat(2)
             half = len(low) // 2
             at = torch.cat([component[low[:half]], component[high[half:]]]).long()
+            asked = at != skip
+            at, low, high = at[asked], low[asked], high[asked]
             # the lowest height, then the first top at it, then the first bottom below that
             before = height.clone()
             height.scatter_reduce_(0, at, values[high], "amin")
@@ -65,11 +70,10 @@ class Neighbors(ABC):
             bottom[top < before] = none
             here = high == top[at]
             bottom.scatter_reduce_(0, at[here], low[here], "amin")
-        top[skip] = bottom[skip] = none
         return tuple(torch.where(row < none, row, -1) for row in (top, bottom))
 
     @abstractmethod
-    def _offer_exits(self, kernels, values, component, skip, edge, first, last, height, top, bottom) -> None:
+    def _offer_exits(self, kernels, values, component, skip, frontier, first, last, height, top, bottom) -> None:
         """By the compiled loops: what leaves components from rows ``first`` to ``last``, into ``height``, ``top`` and ``bottom``."""
 
 

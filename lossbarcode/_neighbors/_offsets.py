@@ -18,7 +18,7 @@ from .._types import Rows, Values
 from . import _base
 from ._base import Neighbors
 
-FEW = 16  # neighbors so few that looking at all of them at once finds the edges of components faster than one by one
+FEW = 16  # neighbors so few that looking at all of them at once finds the frontier of components faster than one by one
 
 
 class Offsets(Neighbors):
@@ -102,14 +102,14 @@ class Offsets(Neighbors):
                 lower = rows[:count][differ]
                 yield lower, lower + offset
 
-    def edge(self, label: Rows) -> Tensor:
+    def frontier(self, label: Rows) -> Tensor:
         kernels, offsets = kernels_for(label), self._neighborhood[0]
         if not kernels or len(offsets) > FEW:
-            return super().edge(label)
-        edge = torch.zeros_like(label, dtype=torch.bool)
-        given = label.numpy(), edge.numpy()
-        kernels.parallel(len(label), lambda first, last: kernels.mark_edges(*given, first, last, offsets))
-        return edge
+            return super().frontier(label)
+        frontier = torch.zeros_like(label, dtype=torch.bool)
+        given = label.numpy(), frontier.numpy()
+        kernels.parallel(len(label), lambda first, last: kernels.mark_frontier(*given, first, last, offsets))
+        return frontier
 
     def _offer_exits(self, kernels, *given) -> None:
         kernels.exits_at_offsets(*given, *self._arrays())

@@ -128,7 +128,7 @@ class NeighborTable(Neighbors):
             row, column = (label[own, None] != label[there]).nonzero(as_tuple=True)
             yield row + own.start, there[row, column]
 
-    def _offer_exits(self, kernels, values, component, skip, edge, *given) -> None:
+    def _offer_exits(self, kernels, values, component, skip, frontier, *given) -> None:
         kernels.exits_in_table(values, component, skip, *given, self.index.numpy())
 
     def _pieces(self) -> Iterator[tuple[slice, Rows]]:
