@@ -134,15 +134,16 @@ for problem in peers.index:
     print(f"{peers['tool'][problem]:8} {problem:36} {speed[problem]:6.1f} times the time, {memory[problem]:5.1f} times the memory")
 smooth, noise = (peers.index.str.contains(kind) for kind in ("smooth", "noise"))
 assert (speed[smooth] > 10).all()
-assert (speed[noise] > 2).all()
+assert (speed[noise] > 2.5).all()
 assert speed["cloud, 10^6 points, D = 5, k = 10"] > 3
-assert (memory > 1.5).all()
+assert (memory[smooth] > 10).all()
+assert (memory > 2).all()
 
 # %% [markdown]
 # On smooth arrays, what losses look like, the ratio to cripser is above ten, to GUDHI above a thousand (GUDHI finds the bars of all
-# indices on the way). On pure noise it is between two and three; we aimed at three. The time goes into the passes: hundreds of
-# thousands of minima have to be joined, sorted and merged. Memory is a tenth of the peers' or less on smooth arrays, but a quarter to a third on
-# noise, where the barcode itself takes most of it, and half of ToMATo's on clouds.
+# indices on the way). On pure noise it is about three, in the plane a little less; we aimed at three. The time goes into the passes:
+# hundreds of thousands of minima have to be joined, sorted and merged. Memory is a tenth of the peers' or less on smooth arrays, but a fifth to a
+# third on noise, where the barcode itself takes much of it, and half of ToMATo's on clouds; we aimed at a quarter.
 #
 # ## Growth
 #
@@ -179,7 +180,9 @@ growth[["samples", "losses", "basins", "barcode", "bytes_per_sample", "bars"]].s
 per_sample = growth[["losses", "basins", "barcode"]].sum(axis=1) / growth["samples"]
 print(f"seconds a sample, most against least: {per_sample.max() / per_sample.min():.2f}")
 assert per_sample.max() < 2 * per_sample.min()
-assert growth["bytes_per_sample"].iloc[-1] < 24
+last = growth.iloc[-1]
+print(f"{last['samples']:,.0f} samples: {last['seconds']:.0f} s, {last['bytes_per_sample']:.1f} bytes each")
+assert last["bytes_per_sample"] < 16
 
 # %% [markdown]
 # The time per sample hardly changes, though the last row is far too large for any cache. The memory per sample falls, because at
@@ -230,7 +233,7 @@ ratio = seconds["GUDHI"] / seconds["as the paper"]
 print(f"GUDHI's time to that of the paper's algorithm: {ratio.min():.1f} to {ratio.max():.1f}; to that of the same grid here: "
       f"{(seconds['GUDHI'] / seconds['grid']).min():.0f} to {(seconds['GUDHI'] / seconds['grid']).max():.0f}")  # fmt: skip
 assert (ratio > 1).all()
-assert (seconds["GUDHI"] > 40 * seconds["grid"]).all()
+assert (seconds["GUDHI"] > 25 * seconds["grid"]).all()
 
 # %% [markdown]
 # The paper's observation holds: its algorithm is faster than GUDHI, and more so in higher dimensions. Nearly all of its time is the search for
