@@ -4,6 +4,8 @@
 # Others: make bench, make format, make sync (notebooks from their .py twins, executed), make clean.
 PYTHON ?= python3
 BIN := .venv/bin
+# Progress bars, which only slow machines show, are no output to be checked.
+export TQDM_DISABLE := 1
 .PHONY: book test bench format sync clean
 
 # The constraints pin what the committed outputs were made with.

@@ -17,7 +17,8 @@ from tqdm import tqdm
 from ._graph import Graph, ascending
 from ._machine import check_memory, kernels_for, row_dtype
 from ._neighbors import Neighbors, NeighborTable
-from ._sampling import SLOW, Samples
+from ._progress import shown
+from ._sampling import Samples
 from ._types import Rows, Values
 
 
@@ -59,7 +60,7 @@ def basins(samples: Samples, *, k: int | None = None, radius: float | None = Non
         samples: losses at places, with neighbors or without.
         k: for samples without neighbors, how many nearest ones count; default ``max(2 d, 8)``.
         radius: for those, edges longer than this are dropped; unit: that of the points.
-        progress: show a progress bar; default: when there are more than four million samples.
+        progress: show a progress bar; default: when it takes over two seconds.
 
     Returns:
         Basins, on the device of the samples.
@@ -91,7 +92,7 @@ def basins(samples: Samples, *, k: int | None = None, radius: float | None = Non
     width = row_dtype(len(values)).itemsize
     need = len(values) * (2 * width + 1 if kernels_for(values) else 3 * width + 9)
     check_memory(need, values.device, f"basins of {len(values):,} samples", "use fewer samples")
-    with tqdm(desc="basins", unit="step", disable=len(values) <= SLOW if progress is None else not progress) as bar:
+    with tqdm(desc="basins", unit="step", **shown(progress)) as bar:
         bar.set_postfix_str("lowest neighbors")
         pointer = neighbors.lowest(values)
         bar.update()

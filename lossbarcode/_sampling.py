@@ -17,10 +17,10 @@ from tqdm import tqdm
 from ._checks import FLOATS, as_float_tensor, check_count, check_values
 from ._machine import check_memory
 from ._neighbors import Grid, Neighbors, Offsets, even_places
+from ._progress import shown
 from ._types import Bounds, Loss, Points, Values
 
 CHUNK = 1 << 18  # places a call of the loss; small enough to stay in the cache for simple losses
-SLOW = 1 << 22  # evaluations from which a progress bar is shown unless told otherwise
 SOBOL_LIMIT = 1 << 30  # torch's Sobol' numbers have 30 bits
 
 
@@ -133,7 +133,7 @@ def sample(
         device: where to evaluate and store; default the CPU. The points do not depend on it.
         dtype: float32 or float64; default torch's default.
         chunk_size: places a call of the loss. The result does not depend on it if the loss treats rows separately.
-        progress: show a progress bar; default: when there are more than four million places.
+        progress: show a progress bar; default: when it takes over two seconds.
 
     Returns:
         Samples, on ``device`` and in ``dtype``.
@@ -194,8 +194,7 @@ def evaluate(loss: Loss, points: Places, chunk_size: int, dtype, device, progres
     need = n * dtype.itemsize + 8 * chunk_size * points.shape[1] * dtype.itemsize
     check_memory(need, device, f"losses of {n:,} samples", "use fewer samples or float32")
     values = torch.empty(n, dtype=dtype, device=device)
-    silent = n <= SLOW if progress is None else not progress
-    with torch.no_grad(), tqdm(total=n, desc="loss", unit="point", unit_scale=True, disable=silent) as bar:
+    with torch.no_grad(), tqdm(total=n, desc="loss", unit="point", unit_scale=True, **shown(progress)) as bar:
         for start in range(0, n, chunk_size):
             stop = min(start + chunk_size, n)
             chunk = loss(points[start:stop])

@@ -27,7 +27,7 @@ TEXTS = [
 
 # A module imports only from those above it (design of the package).
 LAYERS = [
-    "_kernels", "_types", "_checks", "_machine", "_graph", "_canonical", "functions", "data", "networks", "_neighbors", "_sampling", "_basins", "_morse", "_minima",
+    "_kernels", "_progress", "_types", "_checks", "_machine", "_graph", "_canonical", "functions", "data", "networks", "_neighbors", "_sampling", "_basins", "_morse", "_minima",
     "_paths", "_elder", "_barcode", "_score", "charts", "__init__",
 ]  # fmt: skip
 

@@ -17,9 +17,10 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from .._progress import shown
 from .._types import Points, Rows, Values
 from ._field import Field
-from ._search import apply, newton_step, restricted, same_place, shown, slopes_around
+from ._search import apply, newton_step, restricted, same_place, slopes_around
 
 LONGEST_STEP = 0.02  # of the box; lines are drawn from these
 TOLERANCE = 0.05  # error of a step's displacement, as a part of the step

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from .._progress import shown
 from .._types import Points, Rows, Values
 from ._field import Field
 
@@ -92,11 +93,6 @@ def thinned(found: Critical) -> Critical:
     """Without degenerate points beyond a number that says enough: valleys of equal loss are made of them."""
     degenerate = found.index < 0
     return found[~degenerate | (degenerate.cumsum(0) <= MOST_DEGENERATE)]
-
-
-def shown(progress: bool | None) -> dict:
-    """tqdm's options: asked for, not wanted, or by default what takes over two seconds."""
-    return {"disable": progress is False, "delay": 2 if progress is None else 0}
 
 
 def vertices(field: Field) -> tuple[Points, Tensor]:
