@@ -14,13 +14,15 @@ Of a smooth loss of a few parameters all critical points are found instead, and 
     Barcode(6 bars, 1 infinite; HumpCamel6)
 """
 
-from . import functions
+from . import data, functions, networks
 from ._barcode import Barcode, barcode, one_point_bars
 from ._basins import Basins, basins
 from ._canonical import CanonicalForm, canonical_form
 from ._graph import Graph
+from ._minima import Minima, Recipe, find_minima
 from ._morse import MorseComplex, Separatrices, morse_complex
 from ._neighbors import Grid, Lattice, NeighborTable
+from ._paths import Paths, connect
 from ._sampling import Samples, from_grid, from_points, sample
 from ._score import bottleneck_distance, to_score, wasserstein_distance
 
@@ -37,7 +39,7 @@ def __getattr__(name: str):
 
 
 __all__ = [
-    "Barcode", "Basins", "CanonicalForm", "Graph", "Grid", "Lattice", "MorseComplex", "NeighborTable", "Samples", "Separatrices",
-    "barcode", "basins", "bottleneck_distance", "canonical_form", "charts", "from_grid", "from_points", "functions", "morse_complex",
-    "one_point_bars", "sample", "to_score", "wasserstein_distance",
+    "Barcode", "Basins", "CanonicalForm", "Graph", "Grid", "Lattice", "Minima", "MorseComplex", "NeighborTable", "Paths", "Recipe",
+    "Samples", "Separatrices", "barcode", "basins", "bottleneck_distance", "canonical_form", "charts", "connect", "data", "find_minima",
+    "from_grid", "from_points", "functions", "morse_complex", "networks", "one_point_bars", "sample", "to_score", "wasserstein_distance",
 ]  # fmt: skip

@@ -27,8 +27,8 @@ TEXTS = [
 
 # A module imports only from those above it (design of the package).
 LAYERS = [
-    "_kernels", "_progress", "_types", "_checks", "_machine", "_graph", "_canonical", "functions", "data", "networks", "_neighbors", "_sampling", "_basins", "_morse", "_minima",
-    "_paths", "_elder", "_barcode", "_score", "charts", "__init__",
+    "_kernels", "_progress", "_types", "_checks", "_machine", "_graph", "_canonical", "functions", "data", "_derivatives", "networks", "_neighbors", "_sampling", "_basins", "_morse",
+    "_checkpoint", "_minima", "_paths", "_elder", "_barcode", "_score", "charts", "__init__",
 ]  # fmt: skip
 
 

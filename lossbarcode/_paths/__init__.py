@@ -1,0 +1,5 @@
+"""Minimum-energy paths between minima."""
+
+from ._connect import Paths, connect
+
+__all__ = ["Paths", "connect"]

@@ -1,0 +1,111 @@
+"""Hidden units have no order: which permutation brings two networks closest."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from .._types import Points
+from ._loss import NetworkLoss
+
+ROUNDS = 100  # sweeps over the layers; they end when nothing changes, which is mostly after ten
+
+
+def align(loss: NetworkLoss, points: Points, *, to: int = 0) -> Points:
+    """Permute the hidden units of networks so that their weights are as close as can be found to those of one of them.
+
+    The networks compute what they did before; only straight lines between them change. Layer by layer the best assignment is found
+    exactly (by SciPy), until none gets better; all layers together need not be at their best then.
+
+    Args:
+        loss: of a module that is a chain (``nn.Sequential``) of linear or convolution layers, BatchNorm, and layers without
+            parameters, such as :class:`FullyConnected` and :class:`CNN`.
+        points: networks ``[k d]``.
+        to: number of the one that stays.
+
+    Returns:
+        Points ``[k d]``.
+
+    Raises:
+        ValueError: if the module is no such chain, or there is no such network.
+
+    Source:
+        Weight matching of :cite:t:`ainsworth2023git`.
+
+    Example:
+        >>> import torch, lossbarcode as lb
+        >>> x = torch.linspace(-1, 1, 50)[:, None]
+        >>> loss = lb.networks.loss_of(lb.networks.FullyConnected(1, (8, 8), 1), (x, x**2), torch.nn.functional.mse_loss)
+        >>> points = loss.starts(3)
+        >>> aligned = lb.networks.align(loss, points)
+        >>> torch.allclose(loss(points), loss(aligned), atol=1e-6)
+        True
+        >>> bool((aligned - points[0]).norm() < (points - points[0]).norm())
+        True
+    """
+    if not 0 <= to < len(points):
+        raise ValueError(f"to: expected a number from 0 to {len(points) - 1}, got {to}")
+    layers = chain(loss)
+    fixed = {name: value.double().cpu() for name, value in loss.parameters(points[to].detach()).items()}
+    aligned = points.detach().clone()
+    for point in aligned:  # SciPy assigns one matrix at a time
+        moving = {name: value.double().cpu() for name, value in loss.parameters(point).items()}
+        orders = matching(layers, fixed, moving)
+        for name, value in permuted(layers, loss.parameters(point), orders).items():
+            loss.parameters(point)[name].copy_(value.clone())
+    return aligned
+
+
+def chain(loss: NetworkLoss) -> list[list[str]]:
+    """Of every layer the names of its parameters: its weight, and what goes with its outputs (biases, BatchNorm)."""
+    layers: list[list[str]] = []
+    for name, module in loss.template.named_children():
+        own = [f"{name}.{part}" for part, _ in module.named_parameters()]
+        if isinstance(module, nn.Linear | nn.Conv2d):
+            layers.append(own)
+        elif isinstance(module, nn.modules.batchnorm._BatchNorm) and layers:
+            layers[-1] += own
+        elif own:
+            kind = type(module).__name__
+            raise ValueError(f"align: expected a chain of linear, convolution and BatchNorm layers, got {kind} in {loss.name}")
+    if not isinstance(loss.template, nn.Sequential) or not layers:
+        raise ValueError(f"align: expected an nn.Sequential with linear or convolution layers, got {loss.name}")
+    return layers
+
+
+def matching(layers: list[list[str]], fixed: dict[str, Tensor], moving: dict[str, Tensor]) -> list[Tensor]:
+    """The order of the outputs of every layer but the last."""
+    from scipy.optimize import linear_sum_assignment
+
+    orders = [torch.arange(len(moving[layer[0]])) for layer in layers[:-1]]
+    for _ in range(ROUNDS):
+        changed = False
+        for i in range(len(orders)):
+            current = [order if j != i else torch.arange(len(order)) for j, order in enumerate(orders)]
+            there = permuted(layers, moving, current)
+            similar = sum(rows(fixed[name]) @ rows(there[name]).T for name in layers[i])
+            following = layers[i + 1][0]
+            similar = similar + rows(fixed[following].transpose(0, 1)) @ rows(there[following].transpose(0, 1)).T
+            best = torch.from_numpy(linear_sum_assignment(similar.numpy(), maximize=True)[1])
+            every = torch.arange(len(best))
+            if similar[every, best].sum() > similar[every, orders[i]].sum() * (1 + 1e-12) + 1e-12:
+                orders[i], changed = best, True
+        if not changed:
+            break
+    return orders
+
+
+def permuted(layers: list[list[str]], parameters: dict[str, Tensor], orders: list[Tensor]) -> dict[str, Tensor]:
+    """Parameters with the outputs of all layers but the last in another order."""
+    result = dict(parameters)
+    for i, order in enumerate(orders):
+        order = order.to(parameters[layers[i][0]].device)
+        for name in layers[i]:
+            result[name] = result[name][order]
+        following = layers[i + 1][0]
+        result[following] = result[following][:, order]
+    return result
+
+
+def rows(tensor: Tensor) -> Tensor:
+    return tensor.reshape(len(tensor), -1)

@@ -1,0 +1,295 @@
+"""From a module and data to a loss on flat parameter vectors; the architectures of the experiments.
+
+In: any ``nn.Module``, data and a criterion. Out: :class:`NetworkLoss`, which maps points ``[n d]``, all parameters of one network
+a row, to losses ``[n]``: many networks at once by ``torch.func.vmap``, in chunks of networks and of data that bound the memory.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, replace_all_batch_norm_modules_, vmap
+from torch.nn import functional as F
+from torch.utils._pytree import tree_leaves, tree_map
+
+from .._checks import FLOATS, check_count
+from .._derivatives import double_backward
+from .._types import Points, Rows, Values
+
+BUDGET = 1 << 30  # bytes that the activations of networks evaluated together may take
+BATCH = 1 << 14  # rows of data a batch unless told otherwise
+
+
+def loss_of(
+    module: nn.Module,
+    data,
+    criterion: Callable | None = F.cross_entropy,
+    *,
+    penalty: float | Callable[[dict[str, Tensor]], Tensor] = 0.0,
+    batch_size: int = BATCH,
+    autocast: torch.dtype | None = None,
+) -> NetworkLoss:
+    """The loss of a module on data as a function of its parameters.
+
+    Args:
+        module: any module; it is copied and not changed. Its device and dtype are those of the loss.
+        data: ``(inputs, targets)``; or a mapping of tensors, which the module gets as keyword arguments (as models of Hugging
+            Face do); or an iterable of such batches (a ``DataLoader``), gone through once. Rows are along the first axis.
+        criterion: ``criterion(outputs, targets)`` (of mappings ``criterion(outputs, batch)``), the mean loss over the rows of a
+            batch. None: the module's outputs have it as ``.loss``.
+        penalty: weight of the sum of squares of all parameters; or a function of the named parameters, added to the loss. Without one
+            most networks have no minima: cross-entropy falls forever as weights grow.
+        batch_size: rows of data evaluated at a time. It bounds the memory; the loss depends on it only if there is BatchNorm, whose
+            statistics are those of each batch, recomputed at each point. Running averages are not used.
+        autocast: compute outputs in this lower precision, for example ``torch.bfloat16`` on a GPU.
+
+    Raises:
+        ValueError: if parameters are not in float32 or float64 on one device, if the data have no rows or not equally many, if the loss
+            of a batch is not one finite number, or differs when it is computed again.
+
+    Warns:
+        UserWarning: if the module does not allow ``vmap``, so that networks are evaluated one after the other.
+
+    Example:
+        >>> import torch, lossbarcode as lb
+        >>> x = torch.linspace(-1, 1, 50)[:, None]
+        >>> loss = lb.networks.loss_of(lb.networks.FullyConnected(1, (3,), 1), (x, x**2), torch.nn.functional.mse_loss, penalty=1e-4)
+        >>> loss
+        NetworkLoss(FullyConnected, 10 parameters, 50 rows of data)
+        >>> loss(loss.starts(4)).shape
+        torch.Size([4])
+    """
+    if isinstance(data, Iterable) and not isinstance(data, Tensor | Mapping | tuple | list):
+        batches = [dict(b) if isinstance(b, Mapping) else tuple(b) for b in data]
+        if not batches:
+            raise ValueError("data: expected an iterable of batches, got one without any")
+        data = tree_map(lambda *parts: torch.cat(parts), *batches)
+    data = dict(data) if isinstance(data, Mapping) else tuple(data)
+    return NetworkLoss(module, data, criterion, penalty, check_count(batch_size, "batch_size"), autocast)
+
+
+class NetworkLoss:
+    """What :func:`loss_of` makes: a pure function from points ``[n d]`` to losses ``[n]``.
+
+    The module is in evaluation mode (no dropout). The loss is the mean over all rows of data, and the penalty.
+
+    Attributes:
+        dimension: number of parameters d.
+        name: the module's class.
+        batched: whether networks are evaluated together rather than one after the other.
+        together: networks in a chunk, so that what they keep for the backward pass takes about a GiB at most.
+    """
+
+    def __init__(self, module: nn.Module, data, criterion: Callable | None, penalty, batch_size: int, autocast: torch.dtype | None):
+        self.name = type(module).__name__
+        self.criterion, self.penalty, self.batch_size, self.autocast = criterion, penalty, batch_size, autocast
+        self.template = replace_all_batch_norm_modules_(copy.deepcopy(module)).eval().requires_grad_(False)
+        parameters = dict(self.template.named_parameters())
+        kinds = sorted({(str(p.dtype), str(p.device)) for p in parameters.values()})
+        if len(kinds) != 1 or next(iter(parameters.values())).dtype not in FLOATS:
+            raise ValueError(
+                f"module: expected parameters in float32 or in float64 on one device, got {kinds} in {self.name}; convert it first, "
+                "for example with .double(); lazy layers must be called once"
+            )
+        first = next(iter(parameters.values()))
+        self.dtype, self.device = first.dtype, first.device
+        self.shapes = {name: p.shape for name, p in parameters.items()}
+        self.dimension = sum(p.numel() for p in parameters.values())
+        self.data = tree_map(self._placed, data)
+        rows = {len(t) for t in tree_leaves(self.data)}
+        if len(rows) != 1 or 0 in rows:
+            raise ValueError(f"data: expected tensors with equally many rows, at least one, got {sorted(rows)}")
+        (self.rows,) = rows
+        self.batched, self.together = self._allows_vmap(), 1
+        self.together = max(1, BUDGET // self._kept_bytes())
+
+    def __repr__(self) -> str:
+        return f"NetworkLoss({self.name}, {self.dimension:,} parameters, {self.rows:,} rows of data)"
+
+    # --- points and modules ---
+
+    def point_of(self, module: nn.Module) -> Tensor:
+        """The parameters of a module of the same architecture as a point ``[d]``."""
+        given = dict(module.named_parameters())
+        if {name: p.shape for name, p in given.items()} != self.shapes:
+            raise ValueError(f"module: expected the parameters of {self.name}, by name and shape, got those of {type(module).__name__}")
+        return torch.cat([given[name].detach().reshape(-1) for name in self.shapes]).to(self.device, self.dtype)
+
+    def module_of(self, point: Tensor) -> nn.Module:
+        """A module with the parameters of a point ``[d]``, in evaluation mode."""
+        module = copy.deepcopy(self.template)
+        for name, value in self.parameters(self._checked(point[None])[0]).items():
+            module.get_parameter(name).copy_(value)
+        return module
+
+    def parameters(self, point: Tensor) -> dict[str, Tensor]:
+        """Views of a point ``[d]`` as the module's named parameters."""
+        parts = point.split([shape.numel() for shape in self.shapes.values()])
+        return {name: part.view(shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=True)}
+
+    def starts(self, n: int, *, seed: int = 0) -> Points:
+        """Parameters of n networks as their layers initialise themselves, by ``reset_parameters()`` ``[n d]``.
+
+        Raises:
+            ValueError: if a module with parameters of its own has no ``reset_parameters``.
+        """
+        n = check_count(n, "n")
+        module = copy.deepcopy(self.template)
+        owners = [module.get_submodule(name) for name in sorted({name.rpartition(".")[0] for name in self.shapes})]
+        fixed = [type(owner).__name__ for owner in owners if not hasattr(owner, "reset_parameters")]
+        if fixed:
+            raise ValueError(
+                f"module: expected every module with parameters to have reset_parameters(), got none in {fixed}; add one, or pass "
+                "starts of your own: torch.stack([loss.point_of(make_module()) for _ in range(n)])"
+            )
+        points = torch.empty(n, self.dimension, dtype=self.dtype, device=self.device)
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            for point in points:
+                for owner in owners:
+                    owner.reset_parameters()
+                point.copy_(self.point_of(module))
+        return points
+
+    # --- values and derivatives ---
+
+    def __call__(self, points: Points) -> Values:
+        """Losses of points, differentiable by autograd; :meth:`value_and_gradient` gives derivatives in bounded memory."""
+        points = self._checked(points)
+        if torch.is_grad_enabled() and points.requires_grad:
+            return sum(weight * self._losses(points, batch) for batch, weight in self._parts())
+        with torch.no_grad():
+            parts = [sum(weight * self._losses(chunk, batch) for batch, weight in self._parts()) for chunk in points.split(self.together)]
+        return torch.cat(parts) if parts else points.new_empty(0)
+
+    def value_and_gradient(self, points: Points, rows: Rows | None = None) -> tuple[Values, Points]:
+        """Losses ``[n]`` and gradients ``[n d]``, on all data or on some of its rows."""
+        points = self._checked(points).detach()
+        values, gradient = points.new_zeros(len(points)), torch.zeros_like(points)
+        for chunk, value, slope in zip(*(t.split(self.together) for t in (points, values, gradient)), strict=True):
+            for batch, weight in self._parts(rows):
+                x = chunk.clone().requires_grad_()
+                with torch.enable_grad():
+                    losses = self._losses(x, batch)
+                value += weight * losses.detach()
+                if losses.requires_grad:
+                    slope += weight * torch.autograd.grad(losses.sum(), x)[0]
+        return values, gradient
+
+    def hessian_product(self, points: Points, vectors: Points) -> Points:
+        """The Hessian at each point times one vector each ``[n d]``."""
+        points, vectors = self._checked(points).detach(), self._checked(vectors)
+        result = torch.zeros_like(points)
+        for chunk, vector, product in zip(*(t.split(self.together) for t in (points, vectors, result)), strict=True):
+            for batch, weight in self._parts():
+                product += weight * double_backward(lambda x, batch=batch: self._losses(x, batch), chunk, vector)
+        return result
+
+    def outputs(self, points: Points, inputs=None) -> Tensor:
+        """What the networks say ``[n rows ...]`` to inputs, by default to those of the data, batch by batch."""
+        points = self._checked(points)
+        given = self.data if inputs is None else tree_map(self._placed, inputs if isinstance(inputs, Mapping) else (inputs, None))
+        rows = len(tree_leaves(given)[0])
+        found = []
+        with torch.no_grad():
+            for chunk in points.split(self.together):
+                pieces = [rows_of(given, slice(i, i + self.batch_size)) for i in range(0, rows, self.batch_size)]
+                found.append(torch.cat([self._each(self._outputs, chunk, piece) for piece in pieces], 1))
+        return torch.cat(found)
+
+    def error(self, points: Points, data=None) -> Values:
+        """Share of targets that are not the most likely class ``[n]``, of ``(inputs, targets)``, by default the loss's own."""
+        inputs, targets = self.data if data is None else data
+        wrong = self.outputs(points, inputs).argmax(-1) != targets.to(self.device)
+        return wrong.flatten(1).to(self.dtype).mean(1)
+
+    # --- inside ---
+
+    def _losses(self, points: Points, batch) -> Values:
+        """Losses on one batch, or the penalties if there is none."""
+        return self._each(self._penalty if batch is None else self._loss, points, batch)
+
+    def _each(self, function: Callable, points: Points, batch) -> Tensor:
+        if self.batched:
+            return vmap(function, (0, None))(points, batch)
+        return torch.stack([function(point, batch) for point in points])
+
+    def _loss(self, point: Tensor, batch) -> Tensor:
+        outputs = self._outputs(point, batch)
+        if self.criterion is None:
+            return outputs.loss.to(self.dtype)
+        return self.criterion(outputs, batch if isinstance(batch, dict) else batch[1]).to(self.dtype)
+
+    def _outputs(self, point: Tensor, batch):
+        positional, named = ((), batch) if isinstance(batch, dict) else ((batch[0],), {})
+        with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
+            return functional_call(self.template, self.parameters(point), positional, named)
+
+    def _penalty(self, point: Tensor, _) -> Tensor:
+        return self.penalty(self.parameters(point)) if callable(self.penalty) else self.penalty * point.square().sum()
+
+    def _parts(self, rows: Rows | None = None) -> Iterator[tuple[object, float]]:
+        """Batches with their weights in the mean, and None for the penalty."""
+        if rows is not None:
+            yield rows_of(self.data, rows), 1.0
+        else:
+            for start in range(0, self.rows, self.batch_size):
+                stop = min(start + self.batch_size, self.rows)
+                yield rows_of(self.data, slice(start, stop)), (stop - start) / self.rows
+        if callable(self.penalty) or self.penalty:
+            yield None, 1.0
+
+    def _placed(self, tensor):
+        if tensor is None:
+            return None
+        tensor = torch.as_tensor(tensor, device=self.device).contiguous()  # vmap is slow on strided convolutions
+        return tensor.to(self.dtype) if tensor.is_floating_point() else tensor
+
+    def _checked(self, points: Points) -> Points:
+        if points.ndim != 2 or points.shape[1] != self.dimension or points.dtype != self.dtype or points.device != self.device:
+            raise ValueError(
+                f"{self.name}: expected points of shape [n {self.dimension}], {self.dtype} on {self.device}, "
+                f"got shape {list(points.shape)}, {points.dtype} on {points.device}"
+            )
+        return points
+
+    def _allows_vmap(self) -> bool:
+        """Try a few rows of data, alone and together."""
+        point = self.point_of(self.template)
+        few = rows_of(self.data, slice(0, min(self.rows, self.batch_size, 4)))
+        alone = [self._loss(point, few) for _ in range(2)]
+        if any(loss.shape != () or not loss.isfinite() for loss in alone):
+            raise ValueError(f"criterion: expected one finite number for a batch, got {alone[0]}; it must be the mean over the rows")
+        if not torch.allclose(*alone):
+            raise ValueError(f"module: expected the same loss for the same parameters, got {alone[0]} and {alone[1]}; remove randomness")
+        try:
+            vmap(self._loss, (0, None))(point.expand(2, -1), few)
+        except Exception as error:  # whatever vmap meets in code that is not ours
+            why = (str(error).splitlines() or [type(error).__name__])[0]
+            warnings.warn(f"{self.name} does not allow torch.func.vmap ({why}); networks are evaluated one after the other", stacklevel=4)
+            return False
+        return True
+
+    def _kept_bytes(self) -> int:
+        """What one network keeps for its backward pass on a batch."""
+        kept = {}
+
+        def keep(tensor):
+            storage = tensor.untyped_storage()
+            kept[storage.data_ptr()] = storage.nbytes()
+            return tensor
+
+        point = self.point_of(self.template).requires_grad_()
+        batch, _ = next(self._parts())
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            self._loss(point, batch)
+        return sum(kept.values()) + 4 * point.numel() * point.element_size()
+
+
+def rows_of(data, rows):
+    """Some rows of all tensors of a batch."""
+    return tree_map(lambda tensor: None if tensor is None else tensor[rows], data)

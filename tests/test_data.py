@@ -1,0 +1,100 @@
+"""Data sets: the embedded ones, and files of the papers' sets in small."""
+
+import numpy as np
+import pytest
+import torch
+
+import lossbarcode as lb
+
+
+def test_digits():
+    data = lb.data.digits()
+    for (inputs, targets), count in ((data.train, 1347), (data.test, 450)):
+        assert inputs.shape == (count, 1, 8, 8)
+        assert inputs.dtype == torch.float32
+        assert 0 == inputs.min() < inputs.max() == 1
+        shares = torch.bincount(targets, minlength=10) / count
+        assert (shares - 0.1).abs().max() < 0.01  # every class is in both
+    assert torch.equal(data.train[0], lb.data.digits().train[0])
+    assert not torch.equal(data.train[0], lb.data.digits(seed=1).train[0])
+    assert data.to(dtype=torch.float64).test[0].dtype == torch.float64
+    assert data.to(dtype=torch.float64).test[1].dtype == torch.int64
+
+
+def test_numerals_are_words_of_all_languages():
+    data = lb.data.numerals(("en", "de", "fr"), below=500, context=16)
+    rows = torch.cat([data.train[0], data.test[0]])
+    text = "".join(data.tokens[i] for row in rows for i in row)
+    for word in ("hundred", "hundert", "cent"):
+        assert word in text
+    inputs, targets = data.train
+    assert inputs.shape == targets.shape
+    assert torch.equal(inputs[:, 1:], targets[:, :-1])
+    assert int(inputs.max()) < data.classes == len(data.tokens)
+    assert torch.equal(inputs, lb.data.numerals(("en", "de", "fr"), below=500, context=16).train[0])
+
+
+def test_rare_characters_become_one():
+    data = lb.data.windows("abab" * 10 + "xyz" + "abab" * 10, context=4, most=3)
+    assert data.tokens == "ab�"
+    assert {int(i) for part in (data.train, data.test) for i in part[0].unique()} == {0, 1, 2}
+    assert len(data.train[0]) + len(data.test[0]) == 20
+
+
+SHAPES = {"MNIST": (28, 28), "FMNIST": (28, 28), "CIFAR10": (32, 32, 3), "CIFAR100": (32, 32, 3), "SVHN": (32, 32, 3)}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_sets_of_the_papers_from_local_files(name, tmp_path):
+    """Parquet files with the same columns and features as on the hub."""
+    datasets = pytest.importorskip("datasets")
+    _, _, image, label = lb.data.IMAGES[name]
+    random = np.random.default_rng(0)
+    written = {}
+    for part, count in (("train", 7), ("test", 3)):
+        pictures = random.integers(0, 256, (count, *SHAPES[name]), dtype=np.uint8)
+        classes = [i % 4 for i in range(count)]
+        columns = {image: list(pictures), label: classes} | ({"coarse_label": classes} if name == "CIFAR100" else {})
+        kinds = {image: datasets.Image(), label: datasets.ClassLabel(num_classes=4)} | (
+            {"coarse_label": datasets.ClassLabel(num_classes=4)} if name == "CIFAR100" else {}
+        )
+        from PIL import Image
+
+        columns[image] = [Image.fromarray(picture) for picture in pictures]
+        datasets.Dataset.from_dict(columns, features=datasets.Features(kinds)).to_parquet(tmp_path / f"{part}-00000-of-00001.parquet")
+        written[part] = pictures, classes
+    data = lb.data.load(name, folder=tmp_path)
+    for part, (inputs, targets) in (("train", data.train), ("test", data.test)):
+        pictures, classes = written[part]
+        expected = pictures[:, None] if pictures.ndim == 3 else np.moveaxis(pictures, -1, 1)
+        np.testing.assert_array_equal((inputs * 255).round().numpy(), expected)
+        assert targets.tolist() == classes
+    assert data.classes == 4
+    loss = lb.networks.loss_of(lb.networks.CNN(inputs.shape[1], data.classes, layers=1, width=2), data.train)
+    assert loss(loss.starts(2)).isfinite().all()
+
+
+def test_oscar_from_local_files(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    texts = ["Ein kurzer Text, der fast nichts sagt.", "Un texte court, qui ne dit presque rien."] * 5
+    datasets.Dataset.from_dict({"id": list(range(10)), "text": texts}).to_parquet(tmp_path / "de.parquet")
+    data = lb.data.load("OSCAR", folder=tmp_path, context=8)
+    assert "�" not in data.tokens
+    assert set(data.tokens) == set("\n".join(texts))
+
+
+def test_nothing_is_fetched_unasked(tmp_path):
+    with pytest.raises(
+        ValueError, match="expected a folder with the files of MNIST, or download=True, got neither; nothing is fetched unasked"
+    ):
+        lb.data.load("MNIST")
+    with pytest.raises(ValueError, match=r"folder: expected files train\*.parquet and test\*.parquet of SVHN, got .* without them"):
+        lb.data.load("SVHN", folder=tmp_path)
+    with pytest.raises(ValueError, match=r"name: expected one of MNIST, .*, OSCAR, got 'ImageNet'"):
+        lb.data.load("ImageNet", download=True)
+    with pytest.raises(ValueError, match="languages: expected codes that num2words knows, got"):
+        lb.data.numerals(("klingon",))
+    with pytest.raises(ValueError, match="text: expected at least 65 characters for two rows of 32, got 5"):
+        lb.data.windows("short")
+    with pytest.raises(ValueError, match="below: expected a whole number of at least 1, got 0"):
+        lb.data.numerals(below=0)

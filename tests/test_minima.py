@@ -1,0 +1,199 @@
+"""Descents: against linear algebra, known minima, torch's own optimiser, and after a kill."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import lossbarcode as lb
+from lossbarcode import _checkpoint
+
+CAMEL = lb.functions.HumpCamel6()
+
+
+def quadratic(d, condition, dtype, seed=0):
+    """A loss with one minimum, and that."""
+    generator = torch.Generator().manual_seed(seed)
+    turn, _ = torch.linalg.qr(torch.randn(d, d, dtype=torch.float64, generator=generator))
+    matrix = (turn * torch.logspace(0, math.log10(condition), d, dtype=torch.float64)) @ turn.T
+    center = torch.randn(d, dtype=torch.float64, generator=generator).to(dtype)
+    matrix = matrix.to(dtype)
+    return lambda x: 0.5 * ((x - center) @ matrix * (x - center)).sum(1), center, matrix
+
+
+@pytest.mark.parametrize("condition", [1, 1e4])
+def test_quadratics(condition, dtype, device):
+    loss, center, matrix = quadratic(12, condition, dtype)
+    moved = center.to(device), matrix.to(device)
+    starts = torch.randn(7, 12, dtype=dtype, generator=torch.Generator().manual_seed(1)).to(device)
+    found = lb.find_minima(lambda x: 0.5 * ((x - moved[0]) @ moved[1] * (x - moved[0])).sum(1), starts, curvature=True)
+    assert (found.gradient_norm <= (1e-6 if dtype == torch.float64 else 1e-4)).all() or dtype == torch.float32
+    assert (found.points.cpu() - center).abs().max() < (1e-5 if dtype == torch.float64 else 1e-2)
+    torch.testing.assert_close(found.curvature.cpu(), torch.ones(7, dtype=dtype), rtol=1e-2, atol=0)
+    assert loss(found.points.cpu()).max() < 1e-6
+
+
+def test_known_minima():
+    starts = lb.sample(CAMEL, 200, dtype=torch.float64).points
+    every = lb.find_minima(CAMEL, starts, curvature=True)
+    assert (every.gradient_norm <= 1e-6).all()
+    found = every.distinct(1e-3)
+    expected = [-1.03162845, -1.03162845, -0.21546382, -0.21546382, 2.10425031, 2.10425031]
+    torch.testing.assert_close(found.values, torch.tensor(expected, dtype=torch.float64), rtol=0, atol=1e-8)
+    assert (found.curvature > 1).all()
+    assert len(found.table()) == 6
+    assert len(found[:2]) == 2
+
+
+def test_ends_on_a_side_of_the_box():
+    def slope(x):
+        return x[:, 0] + (x[:, 1] - 0.3).square()
+
+    starts = torch.rand(20, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    found = lb.find_minima(slope, starts, bounds=[(-1, 1), (-1, 1)], curvature=True)
+    torch.testing.assert_close(found.points, torch.tensor([[-1.0, 0.3]], dtype=torch.float64).expand(20, 2))
+    assert (found.gradient_norm < 1e-6).all()
+    torch.testing.assert_close(found.curvature, torch.full((20,), 2.0, dtype=torch.float64))  # along the side
+
+
+def test_minima_of_a_box_are_those_of_the_morse_complex():
+    loss = lb.functions.Schwefel26(2)
+    complex_ = lb.morse_complex(loss)
+    expected = complex_.values[complex_.index == 0].sort().values
+    found = lb.find_minima(loss, lb.sample(loss, 5000, dtype=torch.float64).points, tolerance=1e-7).distinct(1e-2)
+    assert len(found) == len(expected)
+    torch.testing.assert_close(found.values, expected, rtol=0, atol=1e-6)
+
+
+def test_every_start_is_on_its_own():
+    starts = lb.sample(CAMEL, 10, dtype=torch.float64).points
+    together = lb.find_minima(CAMEL, starts)
+    alone = torch.cat([lb.find_minima(CAMEL, start[None]).points for start in starts])
+    torch.testing.assert_close(alone, together.points, rtol=0, atol=1e-9)
+
+
+def test_kinks_are_no_trap():
+    """At a kink the gradient does not vanish; the descent ends close to it all the same."""
+    starts = torch.randn(10, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    found = lb.find_minima(lambda x: x[:, 0].abs() + 2 * x[:, 1].abs() + (x[:, 2] - 1).square(), starts, steps=200)
+    assert found.values.max() < 1e-4
+    assert (found.gradient_norm > 0.5).all()
+
+
+def network(dtype=torch.float64, penalty=1e-2):
+    data = lb.data.digits().to(dtype=dtype)
+    few = tuple(t[:100] for t in data.train)
+    return lb.networks.loss_of(lb.networks.FullyConnected(64, (4,), 10, nn.Tanh).to(dtype), few, penalty=penalty), data
+
+
+def test_networks_converge():
+    loss, data = network()
+    found = lb.find_minima(loss, loss.starts(4), curvature=True, test_error=lambda p: loss.error(p, data.test))
+    assert (found.gradient_norm <= 1e-6).all()
+    assert (found.curvature > 0).all()
+    assert torch.equal(found.test_error, loss.error(found.points, data.test))
+    # the lowest eigenvalue by the whole Hessian of one of them; Lanczos' is never below it
+    hessian = torch.stack(
+        [loss.hessian_product(found.points[:1], axis[None])[0] for axis in torch.eye(loss.dimension, dtype=torch.float64)]
+    )
+    lowest = torch.linalg.eigvalsh(hessian)[0]
+    assert lowest > 0
+    assert lowest - 1e-9 <= found.curvature[0] < lowest + 0.2
+
+
+def test_training_is_that_of_torch():
+    loss, _ = network(penalty=1e-3)
+    recipe = lb.Recipe(3, 0.1, 0.01, hold=1, until=2, batch_size=32)
+    starts = loss.starts(2)
+    found = lb.find_minima(loss, starts, recipe=recipe, steps=0, seed=5)
+    module = loss.module_of(starts[1]).requires_grad_()
+    inputs, targets = loss.data
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.1, momentum=0.9, weight_decay=2e-3)
+    for epoch, rate in enumerate((0.1, 0.1, 0.01)):
+        optimizer.param_groups[0]["lr"] = rate
+        order = torch.randperm(100, generator=torch.Generator().manual_seed(1_000_003 * 5 + epoch))
+        for rows in order.split(32):
+            optimizer.zero_grad()
+            F.cross_entropy(module(inputs[rows]), targets[rows]).backward()
+            optimizer.step()
+    torch.testing.assert_close(found.points[1], loss.point_of(module))
+
+
+def test_recipes_of_the_papers():
+    small, annealed = lb.Recipe.small(), lb.Recipe.annealed()
+    assert [small.rate_at(epoch) for epoch in (0, 2000)] == [1e-4, 1e-4]
+    rates = [annealed.rate_at(epoch) for epoch in (0, 9, 10, 30, 50, 100)]
+    assert rates == pytest.approx([5e-2, 5e-2, 5e-2, 5e-2 + (1e-4 - 5e-2) / 2, 1e-4, 1e-4])
+
+
+class Killed(Exception):
+    pass
+
+
+class Mortal:
+    """A loss that dies in the middle of the run."""
+
+    def __init__(self, loss, calls):
+        self.loss, self.calls, self.rows = loss, calls, loss.rows
+        self.name = "mortal"
+
+    def __call__(self, points):
+        return self.loss(points)
+
+    def value_and_gradient(self, points, rows=None):
+        self.calls -= 1
+        if self.calls < 0:
+            raise Killed
+        return self.loss.value_and_gradient(points, rows)
+
+
+@pytest.mark.parametrize("calls", [7, 30])
+def test_a_run_that_was_killed_goes_on(calls, tmp_path, monkeypatch):
+    """In training (12 calls), and in the descent after it."""
+    monkeypatch.setattr(_checkpoint, "SECONDS", 0)
+    loss, _ = network()
+    options = dict(recipe=lb.Recipe(3, 0.1, batch_size=32), steps=40)
+    whole = lb.find_minima(Mortal(loss, 10**9), loss.starts(3), **options)
+    path = tmp_path / "run.pt"
+    with pytest.raises(Killed):
+        lb.find_minima(Mortal(loss, calls), loss.starts(3), checkpoint=path, **options)
+    resumed = lb.find_minima(Mortal(loss, 10**9), loss.starts(3), checkpoint=path, **options)
+    assert torch.equal(resumed.points, whole.points)
+    assert torch.equal(resumed.values, whole.values)
+    again = lb.find_minima(Mortal(loss, 2), loss.starts(3), checkpoint=path, **options)  # nothing is left to do
+    assert torch.equal(again.points, whole.points)
+    with pytest.raises(ValueError, match="checkpoint: expected the state of the same loss, points and options, got that of another run"):
+        lb.find_minima(Mortal(loss, 10**9), loss.starts(3, seed=1), checkpoint=path, **options)
+    path.write_text("no checkpoint")
+    with pytest.raises(ValueError, match=r"checkpoint: expected a file of an earlier run, got .*, which is none"):
+        lb.find_minima(Mortal(loss, 10**9), loss.starts(3), checkpoint=path, **options)
+
+
+BAD = {
+    "one point": (lambda: lb.find_minima(CAMEL, torch.zeros(2)), r"starts: expected float32 or float64 of shape \[k d\], got torch.float32 of shape \[2\]"),
+    "no point": (lambda: lb.find_minima(CAMEL, torch.zeros(0, 2)), r"starts: .* got torch.float32 of shape \[0, 2\]"),
+    "integers": (lambda: lb.find_minima(CAMEL, torch.zeros(1, 2, dtype=torch.int64)), "starts: .* got torch.int64"),
+    "tolerance": (lambda: lb.find_minima(CAMEL, torch.zeros(1, 2), tolerance=0), "tolerance: expected a positive length of the gradient, got 0"),
+    "steps": (lambda: lb.find_minima(CAMEL, torch.zeros(1, 2), steps=-1), "steps: expected a whole number of at least 0, got -1"),
+    "no data": (lambda: lb.find_minima(CAMEL, torch.zeros(1, 2), recipe=lb.Recipe.small()), "recipe: expected a loss with data, .* got HumpCamel6"),
+    "NaN": (lambda: lb.find_minima(lambda x: x.sum(1) * float("nan"), torch.zeros(1, 2)), "loss at the starts: expected finite numbers"),
+    "bounds": (lambda: lb.find_minima(CAMEL, torch.zeros(1, 2), bounds=[(1, 0), (0, 1)]), "bounds: expected finite low < high"),
+    "apart": (lambda: lb.find_minima(CAMEL, torch.zeros(1, 2)).distinct(0), "apart: expected a positive distance"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input(case):
+    call, message = BAD[case]
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_a_rate_that_is_too_high():
+    loss, _ = network()
+    with pytest.raises(
+        ValueError, match=r"recipe: expected parameters to stay finite, got some that did not at a rate of 1e[+]?30; lower it"
+    ):
+        lb.find_minima(loss, loss.starts(2), recipe=lb.Recipe(20, 1e30), steps=0)

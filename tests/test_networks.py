@@ -1,0 +1,305 @@
+"""Losses of modules: against torch's own way, one network at a time."""
+
+import copy
+import warnings
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import lossbarcode as lb
+from lossbarcode.networks import _loss
+
+NETWORKS = {
+    "fully connected": lambda: lb.networks.FullyConnected(16, (5, 4), 3),
+    "tanh": lambda: lb.networks.FullyConnected(16, (5,), 3, nn.Tanh),
+    "CNN": lambda: lb.networks.CNN(1, 3, layers=2, width=4),
+    "CNN with BatchNorm": lambda: lb.networks.CNN(1, 3, layers=2, width=4, batch_norm=True),
+    "ResNet9": lambda: lb.networks.ResNet9(1, 3),
+}
+
+
+def images(n=20, side=4, seed=0, dtype=torch.float64):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(n, 1, side, side, generator=generator, dtype=dtype), torch.randint(0, 3, (n,), generator=generator)
+
+
+def plain_loss(loss, point, module, inputs, targets, penalty, batch_size):
+    """Mean over batches and penalty, by a module that holds the parameters, trained as everybody does."""
+    module = copy.deepcopy(module)
+    nn.utils.vector_to_parameters(point, module.parameters())
+    for part in module.modules():
+        if isinstance(part, nn.modules.batchnorm._BatchNorm):
+            part.train()  # statistics of the batch
+    total = sum(
+        F.cross_entropy(module(x), y, reduction="sum") for x, y in zip(inputs.split(batch_size), targets.split(batch_size), strict=True)
+    )
+    return total / len(inputs) + penalty * sum(p.square().sum() for p in module.parameters()), list(module.parameters())
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("batch_size", [7, 100])
+def test_values_and_gradients_are_those_of_the_module(name, batch_size, device):
+    module = NETWORKS[name]().to(device, torch.float64)
+    inputs, targets = (t.to(device) for t in images())
+    loss = lb.networks.loss_of(module, (inputs, targets), penalty=0.01, batch_size=batch_size)
+    points = loss.starts(3, seed=1)
+    assert loss.batched
+    values, gradients = loss.value_and_gradient(points)
+    x = points.clone().requires_grad_()
+    by_autograd = torch.autograd.grad(loss(x).sum(), x)[0]
+    for i, point in enumerate(points):
+        value, parameters = plain_loss(loss, point, module, inputs, targets, 0.01, batch_size)
+        gradient = torch.cat([g.flatten() for g in torch.autograd.grad(value, parameters)])
+        for found in (values[i], loss(points)[i]):
+            torch.testing.assert_close(found, value)
+        for found in (gradients[i], by_autograd[i]):
+            torch.testing.assert_close(found, gradient)
+
+
+@pytest.mark.parametrize("name", ["tanh", "CNN with BatchNorm"])
+def test_hessian_products_are_differences_of_gradients(name):
+    loss = lb.networks.loss_of(NETWORKS[name]().double(), images(), penalty=0.01, batch_size=7)
+    points = loss.starts(2)
+    vectors = torch.randn(points.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    step = 1e-6 * vectors
+    expected = (loss.value_and_gradient(points + step)[1] - loss.value_and_gradient(points - step)[1]) / 2e-6
+    torch.testing.assert_close(loss.hessian_product(points, vectors), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_chunks_of_networks_change_nothing(monkeypatch):
+    whole = lb.networks.loss_of(NETWORKS["CNN"]().double(), images())
+    monkeypatch.setattr(_loss, "BUDGET", 1)
+    one = lb.networks.loss_of(NETWORKS["CNN"]().double(), images())
+    assert one.together == 1 < whole.together
+    points = whole.starts(5)
+    for way in ("__call__", "value_and_gradient", "outputs", "error"):
+        torch.testing.assert_close(getattr(one, way)(points), getattr(whole, way)(points))
+
+
+def test_some_rows_are_a_minibatch():
+    inputs, targets = images()
+    loss = lb.networks.loss_of(NETWORKS["tanh"]().double(), (inputs, targets), penalty=0.1)
+    rows = torch.tensor([3, 1, 4])
+    few = lb.networks.loss_of(NETWORKS["tanh"]().double(), (inputs[rows], targets[rows]), penalty=0.1)
+    points = loss.starts(2)
+    for found, expected in zip(loss.value_and_gradient(points, rows), few.value_and_gradient(points), strict=True):
+        torch.testing.assert_close(found, expected)
+
+
+def test_points_and_modules():
+    module = NETWORKS["CNN with BatchNorm"]().double()
+    inputs, targets = images()
+    loss = lb.networks.loss_of(module, (inputs, targets))
+    point = loss.point_of(module)
+    assert torch.equal(point, nn.utils.parameters_to_vector(module.parameters()))
+    again = loss.module_of(point)
+    assert torch.equal(loss.point_of(again), point)
+    torch.testing.assert_close(F.cross_entropy(again(inputs), targets), loss(point[None])[0])
+    assert loss.outputs(point[None]).shape == (1, 20, 3)
+    for few in (slice(0, 20), slice(0, 5)):
+        expected = (again(inputs[few]).argmax(1) != targets[few]).double().mean()
+        assert loss.error(point[None], (inputs[few], targets[few])).tolist() == [float(expected)]
+    assert torch.equal(loss.error(point[None]), loss.error(point[None], (inputs, targets)))
+
+
+def test_starts_are_those_of_the_layers():
+    loss = lb.networks.loss_of(lb.networks.FullyConnected(16, (500,), 3), images(dtype=torch.float32))
+    state = torch.random.get_rng_state()
+    first, again, other = (loss.starts(2, seed=seed) for seed in (0, 0, 1))
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert not torch.equal(first[0], first[1])
+    weight = loss.parameters(first[0])["1.weight"]  # torch's default: uniform up to 1 / sqrt(fan in)
+    assert 0.24 < weight.max() <= 0.25
+    resnet = lb.networks.loss_of(lb.networks.ResNet9(1, 3), images(dtype=torch.float32))
+    parameters = resnet.parameters(resnet.starts(1)[0])
+    assert (parameters["0.bias"] == 0.01).all()
+    torch.testing.assert_close(parameters["0.weight"].std(), torch.tensor((2 / 9) ** 0.5), rtol=0.2, atol=0)  # of fan in 9
+
+
+def test_parameters_of_the_reference():
+    assert sum(p.numel() for p in lb.networks.ResNet9().parameters()) == 195_210
+
+
+def test_a_transformer_predicts_only_from_what_came_before():
+    torch.manual_seed(0)
+    module = lb.networks.Transformer(7, 5, width=8, depth=2, heads=2).double()
+    rows = torch.randint(0, 7, (3, 5))
+    changed = rows.clone()
+    changed[:, 3] = (rows[:, 3] + 1) % 7
+    before, after = module(rows), module(changed)
+    assert before.shape == (3, 5, 7)
+    torch.testing.assert_close(before[:, :3], after[:, :3])
+    assert not torch.allclose(before[:, 3], after[:, 3])
+    loss = lb.networks.loss_of(module, (rows, changed), lb.networks.next_token)
+    assert loss.batched
+    points = loss.starts(2)
+    torch.testing.assert_close(loss(points)[0], lb.networks.next_token(loss.module_of(points[0])(rows), changed))
+    assert loss.hessian_product(points, points).isfinite().all()
+    assert loss.error(points).shape == (2,)
+
+
+class LikeHuggingFace(nn.Module):
+    """The calling form of transformers' models: keywords in, an output object with .loss and .logits out."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding, self.head = nn.Embedding(11, 6), nn.Linear(6, 11)
+
+    def forward(self, input_ids, attention_mask=None, labels=None):
+        hidden = self.embedding(input_ids)
+        if attention_mask is not None:
+            hidden = hidden * attention_mask[..., None]
+        logits = self.head(hidden)
+        return SimpleNamespace(logits=logits, loss=None if labels is None else F.cross_entropy(logits.flatten(0, 1), labels.flatten()))
+
+
+def test_modules_that_take_keywords_and_bring_their_loss():
+    torch.manual_seed(0)
+    module = LikeHuggingFace()
+    ids = torch.randint(0, 11, (6, 4))
+    batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": ids.flip(1)}
+    loss = lb.networks.loss_of(module, batch, None)
+    torch.testing.assert_close(loss(loss.point_of(module)[None])[0], module(**batch).loss.detach())
+    own = lb.networks.loss_of(module, batch, lambda out, given: F.cross_entropy(out.logits.flatten(0, 1), given["labels"].flatten()))
+    points = loss.starts(3)
+    torch.testing.assert_close(own(points), loss(points))
+
+
+class Branching(nn.Module):
+    """Decides by a number, which vmap does not allow."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(16, 3)
+
+    def forward(self, x):
+        out = self.layer(x.flatten(1))
+        return out if out.sum().item() > 0 else 2 * out
+
+
+def test_what_vmap_does_not_take_is_looped_over_aloud():
+    with pytest.warns(UserWarning, match=r"Branching does not allow torch.func.vmap \(.+\); networks are evaluated one after the other"):
+        loss = lb.networks.loss_of(Branching().double(), images(), penalty=0.1)
+    assert not loss.batched
+    points = loss.starts(4)
+    values, gradients = loss.value_and_gradient(points)
+    for i, point in enumerate(points):
+        value, parameters = plain_loss(loss, point, Branching().double(), *images(), 0.1, 100)
+        torch.testing.assert_close(values[i], value)
+        torch.testing.assert_close(gradients[i], torch.cat([g.flatten() for g in torch.autograd.grad(value, parameters)]))
+
+
+def test_a_loader_is_gone_through_once():
+    inputs, targets = images()
+    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(inputs, targets), batch_size=6)
+    module = NETWORKS["tanh"]().double()
+    points = lb.networks.loss_of(module, loader).starts(2)
+    torch.testing.assert_close(lb.networks.loss_of(module, loader)(points), lb.networks.loss_of(module, (inputs, targets))(points))
+
+
+def test_the_module_is_not_touched():
+    module = NETWORKS["CNN with BatchNorm"]().double().train()
+    before = copy.deepcopy(module.state_dict())
+    loss = lb.networks.loss_of(module, images())
+    loss.value_and_gradient(loss.starts(2))
+    assert module.training
+    assert all(torch.equal(before[name], value) for name, value in module.state_dict().items())
+    assert all(p.requires_grad for p in module.parameters())
+
+
+def test_autocast():
+    loss, low = (lb.networks.loss_of(NETWORKS["tanh"](), images(dtype=torch.float32), autocast=kind) for kind in (None, torch.bfloat16))
+    points = loss.starts(3)
+    assert low(points).dtype == torch.float32
+    assert not torch.equal(low(points), loss(points))
+    torch.testing.assert_close(low(points), loss(points), rtol=0.02, atol=0.02)
+
+
+# --- alignment -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["fully connected", "CNN", "CNN with BatchNorm"])
+def test_alignment_undoes_a_permutation(name):
+    loss = lb.networks.loss_of(NETWORKS[name]().double(), images())
+    point = loss.starts(1, seed=2)[0]
+    layers = lb.networks._align.chain(loss)
+    random = torch.Generator().manual_seed(0)
+    orders = [torch.randperm(len(loss.parameters(point)[layer[0]]), generator=random) for layer in layers[:-1]]
+    shuffled = torch.cat([v.flatten() for v in lb.networks._align.permuted(layers, loss.parameters(point), orders).values()])
+    assert not torch.equal(shuffled, point)
+    both = torch.stack([point, shuffled])
+    torch.testing.assert_close(*loss(both))
+    aligned = lb.networks.align(loss, both)
+    assert torch.equal(aligned[0], point)
+    assert torch.equal(aligned[1], point)
+
+
+def test_alignment_changes_no_loss_and_brings_networks_closer():
+    loss = lb.networks.loss_of(lb.networks.FullyConnected(16, (20, 10), 3).double(), images())
+    points = loss.starts(4)
+    aligned = lb.networks.align(loss, points, to=2)
+    torch.testing.assert_close(loss(aligned), loss(points))
+    assert torch.equal(aligned[2], points[2])
+    others = [0, 1, 3]
+    assert ((aligned - points[2]).norm(dim=1)[others] < (points - points[2]).norm(dim=1)[others]).all()
+
+
+# --- bad input -----------------------------------------------------------------------------------------------------
+
+
+def test_bad_modules_and_data():
+    data = images(dtype=torch.float32)
+    make = NETWORKS["tanh"]
+    cases = [
+        (lambda: lb.networks.loss_of(make().half(), data), "module: expected parameters in float32 or in float64 on one device, got"),
+        (lambda: lb.networks.loss_of(nn.Flatten(), data), r"module: .* got \[\] in Flatten"),
+        (lambda: lb.networks.loss_of(make(), (data[0], data[1][:5])), r"data: expected tensors with equally many rows, .* got \[5, 20\]"),
+        (lambda: lb.networks.loss_of(make(), (data[0][:0], data[1][:0])), r"data: .* at least one, got \[0\]"),
+        (lambda: lb.networks.loss_of(make(), iter([])), "data: expected an iterable of batches, got one without any"),
+        (lambda: lb.networks.loss_of(make(), data, batch_size=0), "batch_size: expected a whole number of at least 1, got 0"),
+        (lambda: lb.networks.loss_of(make(), data, lambda out, y: out.sum(1)), "criterion: expected one finite number for a batch"),
+        (lambda: lb.networks.loss_of(make(), data, lambda out, y: out.sum() * float("nan")), "criterion: expected one finite number"),
+        (
+            lambda: lb.networks.loss_of(make(), data, lambda out, y: out.sum() * torch.rand(())),
+            "module: expected the same loss for the same",
+        ),
+        (lambda: lb.networks.loss_of(make(), data)(torch.zeros(2, 3)), r"FullyConnected: expected points of shape \[n 103\]"),
+        (
+            lambda: lb.networks.loss_of(make(), data).point_of(nn.Linear(2, 2)),
+            "expected the parameters of FullyConnected, .* got those of Linear",
+        ),
+        (lambda: lb.networks.align(lb.networks.loss_of(lb.networks.ResNet9(1, 3), data), torch.zeros(2, 5)), "align: expected a chain"),
+        (
+            lambda: lb.networks.align(lb.networks.loss_of(make(), data), torch.zeros(2, 103), to=2),
+            "to: expected a number from 0 to 1, got 2",
+        ),
+    ]
+    for call, message in cases:
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
+class Own(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(3))
+
+    def forward(self, x):
+        return x.flatten(1)[:, :3] * self.weight
+
+
+def test_parameters_that_nobody_initialises():
+    loss = lb.networks.loss_of(Own(), images(dtype=torch.float32))
+    with pytest.raises(ValueError, match=r"every module with parameters to have reset_parameters\(\), got none in \['Own'\]"):
+        loss.starts(2)
+
+
+def test_no_warning_otherwise():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        lb.networks.loss_of(NETWORKS["ResNet9"](), images(dtype=torch.float32))

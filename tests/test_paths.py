@@ -1,0 +1,221 @@
+"""Minimum-energy paths: against the Morse route, known saddles and brute force."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+
+import lossbarcode as lb
+from lossbarcode import _checkpoint, _derivatives
+from lossbarcode._paths import _connect, _polygons
+
+INF = math.inf
+
+
+def minima_of(loss, n=1000, apart=1e-2, seed=0, **options):
+    starts = lb.sample(loss, n, bounds=options.get("bounds"), dtype=torch.float64, seed=seed).points
+    return lb.find_minima(loss, starts, tolerance=1e-8, **options).distinct(apart)
+
+
+def intervals(bars):
+    return sorted(bar for _, bar in bars.persistence())
+
+
+ANALYTIC = [("HumpCamel6",), ("Wavy", 2), ("Wavy", 3), ("Schwefel26", 2), ("Schwefel26", 3)]
+
+
+@pytest.mark.parametrize("name", ANALYTIC, ids=str)
+def test_barcodes_are_those_of_the_morse_route(name):
+    loss = getattr(lb.functions, name[0])(*name[1:])
+    exact = lb.barcode(lb.morse_complex(loss))
+    sampled = lb.basins(lb.sample(loss, 64 ** len(loss.bounds), method="grid", dtype=torch.float64))
+    minima = lb.find_minima(loss, sampled.samples.points[sampled.minimum], tolerance=1e-8).distinct(1e-2)
+    # in the plane all pairs, in space those that can matter: 400,000 pairs of a thousand minima would take minutes
+    paths = lb.connect(loss, minima, pairs=minima.nearest(12) if len(minima) > 200 else None, tolerance=1e-6)
+    bars = lb.barcode(paths)
+    assert len(bars) == len(exact)
+    assert lb.bottleneck_distance(bars, exact) < 1e-4
+
+
+def mueller_brown(x):
+    a, b, c = (-1, -1, -6.5, 0.7), (0, 0, 11, 0.6), (-10, -10, -6.5, 0.7)
+    height, place = (-200, -100, -170, 15), ((1, 0), (0, 0.5), (-0.5, 1.5), (-1, 1))
+    u = [(x[:, 0] - p, x[:, 1] - q) for p, q in place]
+    return sum(height[i] * torch.exp(a[i] * u[i][0] ** 2 + b[i] * u[i][0] * u[i][1] + c[i] * u[i][1] ** 2) for i in range(4))
+
+
+@pytest.mark.parametrize("climb", [False, True])
+def test_mueller_and_brown(climb):
+    """The saddles that every article on paths has: -40.6648 and -72.2489."""
+    minima = minima_of(mueller_brown, bounds=[(-1.7, 1.2), (-0.4, 2.1)])
+    paths = lb.connect(mueller_brown, minima, tolerance=1e-5, climb=climb)
+    bars = lb.barcode(paths)
+    expected = [(-146.6995, INF), (-108.1667, -40.6648), (-80.7678, -72.2489)]
+    np.testing.assert_allclose(intervals(bars), expected, atol=2e-4)
+    used = [paths.kind[int(row) // paths.points.shape[1]] for row in bars.saddle[bars.finite]]
+    assert used == ["index-1 saddle"] * 2
+    place = paths.points.flatten(0, 1)[bars.saddle[1]]
+    np.testing.assert_allclose(place, [-0.8220, 0.6243], atol=1e-3)
+
+
+def test_adaptive_effort_changes_no_bar():
+    for loss in (lb.functions.HumpCamel6(), lb.functions.Schwefel26(2)):
+        minima = minima_of(loss, 500)
+        few, all_ = (lb.connect(loss, minima, tolerance=1e-5, adaptive=adaptive) for adaptive in (True, False))
+        assert lb.bottleneck_distance(lb.barcode(few), lb.barcode(all_)) < 1e-4
+        assert (few.saddle >= all_.saddle - 1e-4).all()
+
+
+def test_order_seeds_and_chunks_change_no_bar(monkeypatch):
+    loss = lb.functions.HumpCamel6()
+    bars = lb.barcode(lb.connect(loss, minima_of(loss), tolerance=1e-6))
+    other = minima_of(loss, seed=3)
+    turned = other[torch.randperm(len(other), generator=torch.Generator().manual_seed(0))]
+    assert lb.bottleneck_distance(bars, lb.barcode(lb.connect(loss, turned, tolerance=1e-6))) < 1e-5
+    monkeypatch.setattr(_derivatives, "CHUNK", 13)
+    assert lb.bottleneck_distance(bars, lb.barcode(lb.connect(loss, minima_of(loss), tolerance=1e-6))) < 1e-9
+
+
+@pytest.mark.parametrize("calls", [5, 60])
+def test_a_run_that_was_killed_goes_on(calls, tmp_path, monkeypatch):
+    monkeypatch.setattr(_checkpoint, "SECONDS", 0)
+    left = calls
+
+    class Killed(Exception):
+        pass
+
+    def camel(x):
+        nonlocal left
+        left -= x.requires_grad
+        if left < 0:
+            raise Killed
+        return lb.functions.HumpCamel6()(x)
+
+    minima = minima_of(lb.functions.HumpCamel6())
+    with pytest.raises(Killed):
+        lb.connect(camel, minima, checkpoint=tmp_path / "paths.pt")
+    left = 10**9
+    resumed = lb.connect(camel, minima, checkpoint=tmp_path / "paths.pt")
+    whole = lb.connect(camel, minima)
+    for name in ("points", "values", "saddle", "change", "negative"):
+        assert torch.equal(getattr(resumed, name), getattr(whole, name))
+    with pytest.raises(ValueError, match="got that of another run"):
+        lb.connect(camel, minima, images=11, checkpoint=tmp_path / "paths.pt")
+
+
+def test_the_highest_loss_is_that_of_the_whole_path(dtype):
+    loss = lb.functions.Langermann()
+    minima = minima_of(loss, 2000)
+    some = minima[:6]
+    paths = lb.connect(loss, some, rounds=3)
+    dense = torch.linspace(0, paths.points.shape[1] - 1, 20_001, dtype=torch.float64).expand(len(paths), -1)
+    highest = loss(_polygons.at(paths.points, dense).flatten(0, 1)).view(len(paths), -1).amax(1)
+    assert (highest <= paths.saddle + paths.tolerance / 5).all()
+    assert torch.equal(paths.points.flatten(0, 1)[paths.top], paths.points[torch.arange(len(paths)), paths.values.argmax(1)])
+    assert torch.equal(paths.points[:, 0], some.points[paths.pairs[:, 0]])
+    assert torch.equal(paths.points[:, -1], some.points[paths.pairs[:, 1]])
+    assert (paths.saddle >= some.values[paths.pairs].amax(1)).all()
+
+
+def test_spreading():
+    corner = torch.tensor([[[0.0, 0.0], [3.0, 0.0], [3.0, 1.0]]])
+    moved = _polygons.spread(corner, torch.tensor([[0.0, 0.5, 1.0]]))
+    assert moved.tolist() == [[[0, 0], [2, 0], [3, 1]]]
+    nowhere = torch.ones(1, 4, 2)
+    assert torch.equal(_polygons.spread(nowhere, torch.linspace(0, 1, 4)[None]), nowhere)
+
+
+def test_chain_heights_against_all_chains():
+    random = np.random.default_rng(0)
+    for count in (2, 3, 7):
+        pairs = torch.combinations(torch.arange(count))
+        height = torch.from_numpy(random.normal(size=len(pairs)))
+        best = np.full((count, count), np.inf)
+        best[tuple(pairs.T.numpy())] = height
+        best = np.minimum(best, best.T)
+        for via, a, b in itertools.product(range(count), repeat=3):
+            best[a, b] = min(best[a, b], max(best[a, via], best[via, b])) if a != b else best[a, b]
+        np.testing.assert_allclose(_connect.chain_heights(height, pairs, count), best[tuple(pairs.T.numpy())])
+
+
+def test_evidence():
+    """Two wells and a straight path over x^2 - y^2 + y^4, whose saddle is at 0."""
+
+    def wells(x):
+        return x[:, 0] ** 2 - x[:, 1] ** 2 + x[:, 1] ** 4 + 3 * x[:, 2:].square().sum(1)
+
+    for d in (2, 30):
+        minima = lb.find_minima(wells, torch.tensor([[0.1] + [s] + [0.1] * (d - 2) for s in (-0.5, 0.5)], dtype=torch.float64))
+        paths = lb.connect(wells, minima, tolerance=1e-6)
+        assert paths.kind == ["index-1 saddle"]
+        assert paths.negative.tolist() == [1]
+        assert abs(float(paths.saddle[0])) < 1e-6
+        assert float(paths.curvature[0]) == pytest.approx(-2, abs=1e-3)
+        without = lb.connect(wells, minima, tolerance=1e-6, evidence=0)
+        assert without.kind == ["path bound"]
+        assert without.negative.tolist() == [-1]
+    assert list(paths.table().columns) == ["from", "to", "saddle", "change", "gradient_norm", "negative", "kind"]
+
+
+def test_paths_stay_in_the_box():
+    """The lowest way around the hill leaves the box; along its side is the best that is allowed."""
+
+    def hill(x):
+        return (x[:, 0].square() - 1).square() + 2 * torch.exp(-4 * x.square().sum(1)) - 0.8 * x[:, 1]
+
+    box = torch.tensor([(-2.0, 2.0), (-1.0, 0.5)], dtype=torch.float64)
+    minima = lb.find_minima(hill, torch.tensor([[-1.0, 0], [1.0, 0]], dtype=torch.float64), bounds=box)
+    paths = lb.connect(hill, minima, tolerance=1e-6)
+    assert (paths.points >= box[:, 0] - 1e-12).all()
+    assert (paths.points <= box[:, 1] + 1e-12).all()
+    exact = lb.barcode(lb.morse_complex(hill, box))
+    assert lb.bottleneck_distance(lb.barcode(paths), exact) < 1e-4
+
+
+def test_only_some_pairs():
+    loss = lb.functions.HumpCamel6()
+    minima = minima_of(loss)
+    chain = torch.stack([torch.arange(5), torch.arange(1, 6)], 1)
+    paths = lb.connect(loss, minima, pairs=chain)
+    assert len(paths) == 5
+    assert len(lb.barcode(paths)) == 6
+
+
+def test_networks_from_minima_to_bars():
+    data = lb.data.digits().to(dtype=torch.float64)
+    loss = lb.networks.loss_of(
+        lb.networks.FullyConnected(64, (6,), 10, torch.nn.Tanh).double(), tuple(t[:60] for t in data.train), penalty=1e-3
+    )
+    minima = lb.find_minima(loss, loss.starts(4), tolerance=1e-5)
+    paths = lb.connect(loss, minima, tolerance=1e-2, rounds=8)
+    bars = lb.barcode(paths)
+    assert len(bars) == 4
+    assert torch.equal(bars.birth, minima.values.sort().values)
+    straight = lb.connect(loss, minima, rounds=1, steps=1)
+    assert (paths.saddle < straight.saddle).all()
+
+
+BAD = {
+    "one minimum": (lambda m: lb.connect(lb.functions.HumpCamel6(), m[:1]), "minima: expected at least two, got 1"),
+    "two images": (lambda m: lb.connect(lb.functions.HumpCamel6(), m, images=2), "images: expected a whole number of at least 3, got 2"),
+    "rounds": (lambda m: lb.connect(lb.functions.HumpCamel6(), m, rounds=0), "rounds: expected a whole number of at least 1, got 0"),
+    "tolerance": (lambda m: lb.connect(lb.functions.HumpCamel6(), m, tolerance=0.0), "tolerance: expected a positive difference of losses, got 0.0"),
+    "pairs": (lambda m: lb.connect(lb.functions.HumpCamel6(), m, pairs=[0, 1]), r"pairs: expected whole numbers \[p 2\], got torch.int64 of shape \[2\]"),
+    "pairs of others": (lambda m: lb.connect(lb.functions.HumpCamel6(), m, pairs=[[0, 6]]), "pairs: expected numbers from 0 to 5, got 0 to 6"),
+    "itself": (lambda m: lb.connect(lb.functions.HumpCamel6(), m, pairs=[[1, 1]]), r"pairs: expected two different minima each, got \[1, 1\]"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input(case):
+    call, message = BAD[case]
+    with pytest.raises(ValueError, match=message):
+        call(minima_of(lb.functions.HumpCamel6()))
+
+
+def test_images_that_would_not_fit():
+    minima = lb.Minima(torch.zeros(100, 10**6), torch.zeros(100), torch.zeros(100))
+    with pytest.raises(MemoryError, match=r"4,950 paths: expected to fit .* join fewer pairs"):
+        lb.connect(lb.functions.HumpCamel6(), minima, images=1000)
