@@ -93,7 +93,7 @@ def basins(samples: Samples, *, k: int | None = None, radius: float | None = Non
     need = len(values) * (2 * width + 1 if kernels_for(values) else 3 * width + 9)
     check_memory(need, values.device, f"basins of {len(values):,} samples", "use fewer samples")
     with tqdm(desc="basins", unit="step", **shown(progress)) as bar:
-        bar.set_postfix_str("lowest neighbors")
+        bar.set_postfix_str("lowest neighbors", refresh=False)  # a refresh would show the bar before its time
         pointer = neighbors.lowest(values)
         bar.update()
         minimum, label, size = minima_and_labels(pointer, values)
@@ -169,7 +169,7 @@ def spanning_forest(neighbors: Neighbors, values: Values, label: Rows, size: Row
     component, found = label, []
     frontier = neighbors.frontier(label)
     while True:
-        bar.set_postfix_str(f"{len(size):,} components")
+        bar.set_postfix_str(f"{len(size):,} components", refresh=False)
         bar.update()
         largest = int(size.argmax())
         skip = largest if 2 * int(size[largest]) > len(values) else -1

@@ -379,7 +379,7 @@ def test_a_cubical_complex_that_cannot_fit_is_refused():
 
 def test_progress(capsys):
     samples = lb.sample(lb.functions.HumpCamel3(), 1000, method="lattice")
-    lb.basins(samples, progress=False)
+    lb.basins(samples)  # too quick for a bar
     assert capsys.readouterr().err == ""
     lb.basins(samples, progress=True)
     assert "components" in capsys.readouterr().err

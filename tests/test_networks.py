@@ -71,7 +71,7 @@ def test_hessian_products_are_differences_of_gradients(name):
 
 def test_chunks_of_networks_change_nothing(monkeypatch):
     whole = lb.networks.loss_of(NETWORKS["CNN"]().double(), images())
-    monkeypatch.setattr(_loss, "BUDGET", 1)
+    monkeypatch.setattr(_loss, "CACHE", 1)
     one = lb.networks.loss_of(NETWORKS["CNN"]().double(), images())
     assert one.together == 1 < whole.together
     points = whole.starts(5)

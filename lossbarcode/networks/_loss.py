@@ -20,7 +20,8 @@ from .._checks import FLOATS, check_count
 from .._derivatives import double_backward
 from .._types import Points, Rows, Values
 
-BUDGET = 1 << 30  # bytes that the activations of networks evaluated together may take
+# Bytes that the activations of networks evaluated together may take: on a GPU as many as fill it, on the CPU what stays in the cache.
+BUDGET, CACHE = 1 << 30, 1 << 25
 BATCH = 1 << 14  # rows of data a batch unless told otherwise
 
 
@@ -81,7 +82,7 @@ class NetworkLoss:
         dimension: number of parameters d.
         name: the module's class.
         batched: whether networks are evaluated together rather than one after the other.
-        together: networks in a chunk, so that what they keep for the backward pass takes about a GiB at most.
+        together: networks in a chunk, so that what they keep for the backward pass fits into the cache, or into a GiB of a GPU.
     """
 
     def __init__(self, module: nn.Module, data, criterion: Callable | None, penalty, batch_size: int, autocast: torch.dtype | None):
@@ -105,7 +106,7 @@ class NetworkLoss:
             raise ValueError(f"data: expected tensors with equally many rows, at least one, got {sorted(rows)}")
         (self.rows,) = rows
         self.batched, self.together = self._allows_vmap(), 1
-        self.together = max(1, BUDGET // self._kept_bytes())
+        self.together = max(1, (CACHE if self.device.type == "cpu" else BUDGET) // self._kept_bytes())
 
     def __repr__(self) -> str:
         return f"NetworkLoss({self.name}, {self.dimension:,} parameters, {self.rows:,} rows of data)"
@@ -214,7 +215,7 @@ class NetworkLoss:
         return self._each(self._penalty if batch is None else self._loss, points, batch)
 
     def _each(self, function: Callable, points: Points, batch) -> Tensor:
-        if self.batched:
+        if self.batched and len(points) > 1:  # one alone is faster without
             return vmap(function, (0, None))(points, batch)
         return torch.stack([function(point, batch) for point in points])
 
