@@ -30,7 +30,7 @@ BENCH := $(BIN)/python -m pytest -o addopts= -o python_files="bench_*.py" -o pyt
 bench: .venv/installed
 	$(BENCH) tests/benchmarks/bench_barcode.py tests/benchmarks/bench_scale.py --benchmark-json=notebooks/results/10_performance.json
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[bench]"
-	$(BENCH) tests/benchmarks/bench_neighbors.py tests/benchmarks/bench_morse.py
+	$(BENCH) tests/benchmarks/bench_neighbors.py tests/benchmarks/bench_morse.py tests/benchmarks/bench_networks.py
 
 format: .venv/installed
 	$(BIN)/ruff check --fix .
