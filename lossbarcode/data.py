@@ -7,8 +7,10 @@ for, by download.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +29,7 @@ IMAGES = {
     "CIFAR100": ("uoft-cs/cifar100", None, "img", "fine_label"),
     "SVHN": ("ufldl-stanford/svhn", "cropped_digits", "image", "label"),
 }
-OSCAR = "oscar-corpus/OSCAR-2301"  # asks to be logged in
+OSCAR = "hf://datasets/oscar-corpus/OSCAR-2301"  # asks to be logged in; its loading script is of no use to datasets 4 and later
 LANGUAGES = ("en", "de", "fr", "es", "it", "pl")
 UNKNOWN = "\ufffd"
 
@@ -144,7 +146,8 @@ def load(
 
     Args:
         name: MNIST, FMNIST, CIFAR10, CIFAR100, SVHN or OSCAR.
-        folder: where its files are: ``train*.parquet`` and ``test*.parquet`` in the set's own columns; of OSCAR ``*.parquet``.
+        folder: where its files are, as on the hub: ``train*.parquet`` and ``test*.parquet``; of OSCAR
+            ``de_meta/de_meta_part_1.jsonl.zst`` for each language.
         download: fetch it (or take it from the cache of ``datasets``), if there is no folder.
         languages: of OSCAR.
         documents: of OSCAR, in each language.
@@ -160,24 +163,18 @@ def load(
         raise ValueError(f"name: expected one of {', '.join((*IMAGES, 'OSCAR'))}, got {name!r}")
     if folder is None and not download:
         raise ValueError(f"load: expected a folder with the files of {name}, or download=True, got neither; nothing is fetched unasked")
+    if name == "OSCAR":
+        return windows("\n".join(oscar(folder, languages, documents)), context=context, name=name)
     import datasets
 
-    if folder is not None:
-        patterns = {"train": "*.parquet"} if name == "OSCAR" else {"train": "train*.parquet", "test": "test*.parquet"}
-        files = {part: sorted(map(str, Path(folder).glob(pattern))) for part, pattern in patterns.items()}
-        if not all(files.values()):
-            raise ValueError(f"folder: expected files {' and '.join(patterns.values())} of {name}, got {folder} without them")
-        parts = datasets.load_dataset("parquet", data_files=files)
-    if name == "OSCAR":
-        if folder is None:
-            streams = [datasets.load_dataset(OSCAR, language, split="train", streaming=True) for language in languages]
-            texts = [row["text"] for stream in streams for row in stream.take(documents)]
-        else:
-            texts = parts["train"]["text"][: documents * len(languages)]
-        return windows("\n".join(texts), context=context, name=name)
     repository, configuration, image, label = IMAGES[name]
     if folder is None:
         parts = datasets.load_dataset(repository, configuration)
+    else:
+        files = {part: sorted(map(str, Path(folder).glob(f"{part}*.parquet"))) for part in ("train", "test")}
+        if not all(files.values()):
+            raise ValueError(f"folder: expected files train*.parquet and test*.parquet of {name}, got {folder} without them")
+        parts = datasets.load_dataset("parquet", data_files=files)
 
     def tensors(part):
         rows = part.with_format("numpy", columns=[image, label])[:]
@@ -188,3 +185,19 @@ def load(
     train, test = tensors(parts["train"]), tensors(parts["test"])
     classes = 1 + int(max(train[1].max(), test[1].max()))
     return Data(train, test, classes, name)
+
+
+def oscar(folder, languages: tuple[str, ...], documents: int) -> list[str]:
+    """The first documents of each language: one JSON object a line, in the files of the repository."""
+    import fsspec
+
+    texts = []
+    for language in languages:
+        file = f"{language}_meta/{language}_meta_part_1.jsonl.zst"
+        if folder is not None and not (Path(folder) / file).exists():
+            raise ValueError(f"folder: expected the file {file} of OSCAR, got {folder} without it")
+        with fsspec.open(
+            f"{OSCAR if folder is None else folder}/{file}", "rt", encoding="utf-8", compression="zstd", newline="\n"
+        ) as lines:
+            texts += [json.loads(line)["content"] for line in islice(lines, documents)]
+    return texts

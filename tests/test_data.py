@@ -1,8 +1,13 @@
 """Data sets: the embedded ones, and files of the papers' sets in small."""
 
+import json
+
+import datasets
 import numpy as np
 import pytest
 import torch
+import zstandard
+from PIL import Image
 
 import lossbarcode as lb
 
@@ -47,20 +52,18 @@ SHAPES = {"MNIST": (28, 28), "FMNIST": (28, 28), "CIFAR10": (32, 32, 3), "CIFAR1
 @pytest.mark.parametrize("name", SHAPES)
 def test_sets_of_the_papers_from_local_files(name, tmp_path):
     """Parquet files with the same columns and features as on the hub."""
-    datasets = pytest.importorskip("datasets")
     _, _, image, label = lb.data.IMAGES[name]
     random = np.random.default_rng(0)
     written = {}
     for part, count in (("train", 7), ("test", 3)):
         pictures = random.integers(0, 256, (count, *SHAPES[name]), dtype=np.uint8)
         classes = [i % 4 for i in range(count)]
-        columns = {image: list(pictures), label: classes} | ({"coarse_label": classes} if name == "CIFAR100" else {})
+        columns = {image: [Image.fromarray(picture) for picture in pictures], label: classes} | (
+            {"coarse_label": classes} if name == "CIFAR100" else {}
+        )
         kinds = {image: datasets.Image(), label: datasets.ClassLabel(num_classes=4)} | (
             {"coarse_label": datasets.ClassLabel(num_classes=4)} if name == "CIFAR100" else {}
         )
-        from PIL import Image
-
-        columns[image] = [Image.fromarray(picture) for picture in pictures]
         datasets.Dataset.from_dict(columns, features=datasets.Features(kinds)).to_parquet(tmp_path / f"{part}-00000-of-00001.parquet")
         written[part] = pictures, classes
     data = lb.data.load(name, folder=tmp_path)
@@ -75,12 +78,17 @@ def test_sets_of_the_papers_from_local_files(name, tmp_path):
 
 
 def test_oscar_from_local_files(tmp_path):
-    datasets = pytest.importorskip("datasets")
-    texts = ["Ein kurzer Text, der fast nichts sagt.", "Un texte court, qui ne dit presque rien."] * 5
-    datasets.Dataset.from_dict({"id": list(range(10)), "text": texts}).to_parquet(tmp_path / "de.parquet")
-    data = lb.data.load("OSCAR", folder=tmp_path, context=8)
-    assert "�" not in data.tokens
-    assert set(data.tokens) == set("\n".join(texts))
+    """The layout of the repository: a folder a language, zstandard, one JSON object a line."""
+    texts = {"de": "Ein kurzer Text\u2028der fast nichts sagt.", "fr": "Un texte court,\nqui ne dit presque rien."}
+    for language, text in texts.items():
+        lines = [json.dumps({"content": f"{text} {i}", "metadata": {"id": i}}, ensure_ascii=False) for i in range(9)]
+        (tmp_path / f"{language}_meta").mkdir()
+        packed = zstandard.compress("\n".join(lines).encode())
+        (tmp_path / f"{language}_meta" / f"{language}_meta_part_1.jsonl.zst").write_bytes(packed)
+    data = lb.data.load("OSCAR", folder=tmp_path, languages=("de", "fr"), documents=7, context=8)
+    assert set(data.tokens) == set("".join(texts.values()) + "\n 0123456")
+    with pytest.raises(ValueError, match=r"folder: expected the file pl_meta/pl_meta_part_1.jsonl.zst of OSCAR, got .* without it"):
+        lb.data.load("OSCAR", folder=tmp_path, languages=("pl",))
 
 
 def test_nothing_is_fetched_unasked(tmp_path):
