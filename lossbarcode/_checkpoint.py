@@ -10,6 +10,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ._derivatives import values_of
+from ._types import Loss, Points
+
 SECONDS = 30  # between two writes: a kill costs at most these
 
 
@@ -18,14 +21,17 @@ class Checkpoint:
 
     Args:
         path: file, or None: nothing is kept.
-        made_of: what the run depends on, tensors and anything with a repr; another run must not go on from this state.
+        loss: of the run; it is known again by its values, because its name says neither which data it has nor which penalty.
+        points: where the run begins ``[k d]``.
+        made_of: what else the run depends on, tensors and anything with a repr; another run must not go on from this state.
     """
 
-    def __init__(self, path: str | os.PathLike | None, *made_of):
+    def __init__(self, path: str | os.PathLike | None, loss: Loss, points: Points, *made_of):
         self.path = None if path is None else Path(path)
         self.last = time.monotonic()
+        self.values = None if path is None else values_of(loss, points)
         digest = hashlib.sha256()
-        for part in made_of if self.path else ():
+        for part in (points, *made_of) if self.path else ():
             digest.update(part.detach().cpu().contiguous().numpy().tobytes() if isinstance(part, Tensor) else repr(part).encode())
         self.key = digest.hexdigest()
 
@@ -39,12 +45,12 @@ class Checkpoint:
             return None
         try:
             kept = torch.load(self.path, map_location=device, weights_only=True)
-            key, state = kept["key"], kept["state"]
+            key, values, state = kept["key"], kept["values"], kept["state"]
         except Exception as error:  # torch raises many kinds for files that are not its own
             raise ValueError(
                 f"checkpoint: expected a file of an earlier run, got {self.path}, which is none ({error}); name another"
             ) from error
-        if key != self.key:
+        if key != self.key or not torch.allclose(values, self.values, rtol=1e-4, equal_nan=True):
             raise ValueError(
                 f"checkpoint: expected the state of the same loss, points and options, got that of another run in {self.path}; "
                 "delete it or name another file"
@@ -56,6 +62,6 @@ class Checkpoint:
         if self.path is None or (not now and time.monotonic() - self.last < SECONDS):
             return
         beside = self.path.with_name(self.path.name + ".part")
-        torch.save({"key": self.key, "state": state}, beside)
+        torch.save({"key": self.key, "values": self.values, "state": state}, beside)
         os.replace(beside, self.path)
         self.last = time.monotonic()

@@ -17,7 +17,7 @@ CHUNK = 1 << 18  # points differentiated at a time; small enough to stay in the 
 def value_and_gradient(loss: Loss, points: Points, rows: Rows | None = None) -> tuple[Values, Points]:
     """Losses ``[n]`` and gradients ``[n d]``; of losses that have data on some rows of them, if asked to."""
     if own := getattr(loss, "value_and_gradient", None):
-        return own(points, rows) if rows is not None else own(points)
+        return own(points, rows)
     parts = []
     for chunk in points.detach().split(CHUNK):
         x = chunk.clone().requires_grad_()
@@ -97,7 +97,7 @@ def normalized(vectors: Tensor) -> Tensor:
 
 
 def held_back(points: Points, gradient: Points, box: Tensor | None) -> Tensor:
-    """Coordinates at an end of the box that descent would leave through ``[n d]``, bool."""
+    """Coordinates at an end of the box through which descent would leave it ``[n d]``, bool."""
     if box is None:
         return torch.zeros_like(points, dtype=torch.bool)
     low, high = box.T

@@ -16,13 +16,14 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ._checkpoint import Checkpoint
-from ._checks import FLOATS, check_count, check_values
+from ._checks import FLOATS, check_count
 from ._derivatives import held_back, hessian_product, inside, low_eigenvalues, value_and_gradient
 from ._progress import shown
 from ._sampling import check_bounds, name_of
-from ._types import Bounds, Loss, Points, Values
+from ._types import Bounds, Loss, Points, Rows, Values
 
 EXACT = "donot_use_mm_for_euclid_dist"  # the faster way cancels catastrophically between near points
+ROUNDING = 10  # last digits of a loss that mean nothing
 MEMORY = 10  # steps that the quasi-Newton method remembers
 TRIALS = 25  # of the length of a step; each halves or doubles it
 PATIENCE = 30  # steps without a lower loss or a much shorter gradient before rounding, or a kink, is taken for the end
@@ -37,7 +38,8 @@ class Minima:
         values: loss there ``[k]``.
         gradient_norm: length of the gradient there ``[k]``, in the unit of the loss by that of the points. On a side of the box
             only of what leads inside.
-        curvature: lowest eigenvalue of the Hessian ``[k]`` by Lanczos' method, or None; positive at a minimum.
+        curvature: lowest eigenvalue of the Hessian ``[k]``, of more than 20 parameters the lowest one found; or None. Not negative at a
+            minimum.
         test_error: share of test data that is classified wrongly ``[k]``, or None.
         bounds: the box ``[d 2]``, or None.
         name: the loss.
@@ -109,6 +111,9 @@ class Recipe:
         batch_size: rows of data a step.
         momentum: part of the last step that goes into the next.
 
+    Raises:
+        ValueError: if epochs or batch size are no whole numbers of at least 1, or a rate is not positive.
+
     Source:
         The two of :cite:t:`barannikov2020loss` are ``Recipe.small()`` and ``Recipe.annealed()``.
     """
@@ -120,6 +125,13 @@ class Recipe:
     until: int = 0
     batch_size: int = 256
     momentum: float = 0.9
+
+    def __post_init__(self):
+        check_count(self.epochs, "Recipe.epochs")
+        check_count(self.batch_size, "Recipe.batch_size")
+        for name, rate in (("rate", self.rate), ("last_rate", self.last_rate)):
+            if rate is not None and not rate > 0:
+                raise ValueError(f"Recipe.{name}: expected a positive learning rate, got {rate}")
 
     @classmethod
     def small(cls) -> Recipe:
@@ -195,17 +207,17 @@ def find_minima(
     steps = check_count(steps, "steps", least=0)
     bounds = getattr(loss, "bounds", None) if bounds is None else bounds
     box = None if bounds is None else check_bounds(bounds).to(starts)
-    kept = Checkpoint(checkpoint, name_of(loss), starts, recipe, tolerance, steps, seed, box)
+    kept = Checkpoint(checkpoint, loss, starts, recipe, tolerance, steps, seed, box)
     state = kept.load(starts.device) or {"points": inside(starts.detach().clone(), box)}
     if recipe is not None:
         train(loss, state, recipe, seed, kept, progress)
-    points, values, norm = descend(loss, state, tolerance, steps, box, kept, progress)
+    descend(loss, state, tolerance, steps, box, kept, progress)
     kept.save(state, now=True)
-    _, gradient = value_and_gradient(loss, points)
-    free = ~held_back(points, gradient, box)
-    lowest = low_eigenvalues(loss, points, free)[:, 0] if curvature else None
+    points, held = state["points"], held_back(state["points"], state["gradient"], box)
+    norm = state["gradient"].masked_fill(held, 0).norm(dim=1)
+    lowest = low_eigenvalues(loss, points, ~held)[:, 0] if curvature else None
     wrong = None if test_error is None else test_error(points)
-    return Minima(points, values, norm, lowest, wrong, box, name_of(loss))
+    return Minima(points, state["values"], norm, lowest, wrong, box, name_of(loss))
 
 
 def train(loss: Loss, state: dict, recipe: Recipe, seed: int, kept: Checkpoint, progress: bool | None) -> None:
@@ -228,57 +240,62 @@ def train(loss: Loss, state: dict, recipe: Recipe, seed: int, kept: Checkpoint, 
         raise ValueError(f"recipe: expected parameters to stay finite, got some that did not at a rate of {recipe.rate}; lower it")
 
 
-def descend(
-    loss: Loss, state: dict, tolerance: float, steps: int, box: Bounds | None, kept: Checkpoint, progress: bool | None
-) -> tuple[Points, Values, Values]:
+def descend(loss: Loss, state: dict, tolerance: float, steps: int, box: Bounds | None, kept: Checkpoint, progress: bool | None) -> None:
     """Quasi-Newton descent until gradients are shorter than the tolerance; all starts at once, each with steps of its own.
 
-    Returns:
-        Points, losses and lengths of the gradients.
+    ``state`` holds points, values and gradients, and what the method remembers; it goes on where it stopped.
     """
     if "gradient" not in state:
-        points = state["points"]
-        values, gradient = value_and_gradient(loss, points)
-        check_values(values, "loss at the starts")
-        nothing = points.new_zeros(MEMORY, *points.shape)
-        state.update(values=values, gradient=gradient, steps=nothing, changes=nothing.clone(), done=0)
-        state.update(stuck=~values.isfinite(), idle=torch.zeros_like(values), shortest=gradient.norm(dim=1))
+        begin(loss, state)
     points, values, gradient = state["points"], state["values"], state["gradient"]
     with tqdm(desc="descent", unit="step", initial=state["done"], total=steps, **shown(progress)) as bar:
-        while True:
+        while state["done"] < steps:
             held = held_back(points, gradient, box)
-            norm = torch.where(held, 0, gradient).norm(dim=1)
+            slope = gradient.masked_fill(held, 0)
+            norm = slope.norm(dim=1)
             rows = ((norm > tolerance) & ~state["stuck"]).nonzero().squeeze(1)
             bar.set_postfix_str(f"{len(rows)} of {len(points)} left", refresh=False)
-            if not len(rows) or state["done"] >= steps:
-                return points, values, norm
-            slope = torch.where(held, 0, gradient)[rows]
-            memory = state["steps"][:, rows], state["changes"][:, rows]
-            along = -approximate_inverse(slope, *memory).masked_fill_(held[rows], 0)
-            downhill = (along * slope).sum(1) < 0
-            along = torch.where(downhill[:, None], along, -slope)
-            fresh = ~(memory[1] != 0).any(0).any(1)  # nothing is known of the curvature: be careful
-            first = torch.ones_like(slope[:, 0])
-            blind = (fresh | ~downhill).nonzero().squeeze(1)
-            if len(blind):
-                first[blind] = careful_length(loss, points[rows[blind]], slope[blind])
-            moved = line_search(loss, points[rows], values[rows], slope, along, first, box)
-            change = torch.stack([moved[0] - points[rows], moved[2] - gradient[rows]])
-            convex = (change[0] * change[1]).sum(1) > torch.finfo(points.dtype).eps * change[1].square().sum(1)
-            for name, part in (("steps", change[0]), ("changes", change[1])):
-                newer = torch.cat([state[name][1:, rows], part[None]])
-                state[name][:, rows] = torch.where(convex[:, None], newer, state[name][:, rows])
-            lower = moved[1] < values[rows] - 10 * torch.finfo(values.dtype).eps * values[rows].abs()
-            points[rows], values[rows], gradient[rows] = moved[:3]
+            if not len(rows):
+                return
+            slope = slope[rows]
+            along = -approximate_inverse(slope, state["steps"][:, rows], state["changes"][:, rows]).masked_fill_(held[rows], 0)
+            blind = (state["changes"][-1, rows] == 0).all(1) | ((along * slope).sum(1) >= 0)  # nothing is known, or nothing right
+            along[blind] = -slope[blind]
+            length = torch.ones_like(norm[rows])
+            if blind.any():
+                length[blind] = careful_length(loss, points[rows[blind]], slope[blind])
+            there, value, slope_there, moved = line_search(loss, points[rows], values[rows], slope, along, length, box)
+            slope_there = torch.where(moved[:, None], slope_there, gradient[rows])
+            remember(state, rows, there - points[rows], slope_there - gradient[rows], ~moved)
+            lower = value < values[rows] - ROUNDING * torch.finfo(values.dtype).eps * values[rows].abs()
             shorter = norm[rows] < 0.9 * state["shortest"][rows]
             state["shortest"][rows] = torch.where(shorter, norm[rows], state["shortest"][rows])
             state["idle"][rows] = torch.where(lower | shorter, 0, state["idle"][rows] + 1)
-            state["stuck"][rows] = (~moved[3] & (fresh | ~downhill)) | (state["idle"][rows] >= PATIENCE)
-            again = rows[~moved[3] & ~(fresh | ~downhill)]  # the memory may mislead: forget it
-            state["steps"][:, again], state["changes"][:, again] = 0, 0
+            state["stuck"][rows] = (~moved & blind) | (state["idle"][rows] >= PATIENCE)
+            points[rows], values[rows], gradient[rows] = there, value, slope_there
             state["done"] += 1
             bar.update()
             kept.save(state)
+
+
+def begin(loss: Loss, state: dict) -> None:
+    """What a descent needs besides points."""
+    values, gradient = value_and_gradient(loss, state["points"])
+    if not values.isfinite().all():
+        raise ValueError(
+            f"starts: expected a finite loss at every start, got {int((~values.isfinite()).sum())} of {len(values)} without; leave them out"
+        )
+    nothing = gradient.new_zeros(MEMORY, *gradient.shape)
+    state.update(values=values, gradient=gradient, steps=nothing, changes=nothing.clone(), done=0)
+    state.update(stuck=torch.zeros_like(values, dtype=torch.bool), idle=torch.zeros_like(values), shortest=gradient.norm(dim=1))
+
+
+def remember(state: dict, rows: Rows, step: Points, change: Points, forget: Tensor) -> None:
+    """The last steps and changes of the gradient, where the loss was convex along the step; none where they misled."""
+    convex = (step * change).sum(1) > torch.finfo(step.dtype).eps * change.square().sum(1)
+    for name, part in (("steps", step), ("changes", change)):
+        newer = torch.cat([state[name][1:, rows], part[None]])
+        state[name][:, rows] = torch.where(convex[:, None], newer, state[name][:, rows]).masked_fill(forget[:, None], 0)
 
 
 def careful_length(loss: Loss, points: Points, slope: Points) -> Values:
@@ -306,7 +323,7 @@ def approximate_inverse(gradient: Points, steps: Tensor, changes: Tensor) -> Poi
 
 
 def line_search(loss: Loss, points: Points, values: Values, slope: Points, along: Points, length: Values, box: Bounds | None):
-    """A step of each length for which the loss falls enough and the slope has risen enough (the weak Wolfe conditions).
+    """Steps for which the loss falls enough and the slope has risen enough (the weak Wolfe conditions), from first lengths.
 
     Returns:
         Points, losses and gradients after the step, and whether there was one ``[n]``.
@@ -314,7 +331,7 @@ def line_search(loss: Loss, points: Points, values: Values, slope: Points, along
     low, high = torch.zeros_like(length), torch.full_like(length, torch.inf)
     best = [points.clone(), values.clone(), slope.clone(), torch.zeros_like(length, dtype=torch.bool)]
     start = (along * slope).sum(1)
-    rounding = 10 * torch.finfo(values.dtype).eps * values.abs()
+    rounding = ROUNDING * torch.finfo(values.dtype).eps * values.abs()
     rows = torch.arange(len(points), device=points.device)
     for _ in range(TRIALS):
         wanted = points[rows] + length[rows, None] * along[rows]

@@ -295,7 +295,12 @@ def box_of(loss: Loss, bounds) -> Bounds:
 
 def check_bounds(bounds) -> Bounds:
     """A box as float64 ``[d 2]`` with finite, ascending ends."""
-    box = torch.as_tensor(bounds, dtype=torch.float64)
+    try:
+        box = torch.as_tensor(bounds, dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError) as error:  # a class of losses has a property there: make a loss of it, Wavy()
+        raise ValueError(
+            f"bounds: expected numbers, one (low, high) an axis, got {bounds!r}; losses that are classes must be called"
+        ) from error
     if box.ndim != 2 or box.shape[1] != 2 or len(box) == 0:
         raise ValueError(f"bounds: expected shape [d 2], one (low, high) an axis, got {list(box.shape)}")
     bad = ~(box[:, 0] < box[:, 1]) | ~box.isfinite().all(1)

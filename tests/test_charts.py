@@ -232,3 +232,25 @@ def test_morse_map_says_how_many_lines_it_shows():
     total = len(complex_.separatrices.start)
     assert total > 8000
     assert f"4,225 critical points, 1,500 of {total:,} lines shown" in drawn(chart)
+
+
+def test_profiles_show_the_loss_along_every_path():
+    loss = lb.functions.HumpCamel6()
+    minima = lb.find_minima(loss, lb.sample(loss, 200, dtype=torch.float64).points).distinct(1e-3)
+    straight, paths = (lb.connect(loss, minima, rounds=rounds) for rounds in (0, 8))
+    chart = lb.charts.profiles(paths, before=straight)
+    assert "15 paths" in drawn(chart)
+    rows = rows_of(chart, "path", "part")
+    assert {row["path"] for row in rows} == {f"{a} to {b}" for a, b in paths.pairs.tolist()}
+    for when, record in (("now", paths), ("before", straight)):
+        for (a, b), points, values in zip(record.pairs.tolist(), record.points, record.values, strict=True):
+            own = [row for row in rows if row["when"] == when and row["path"] == f"{a} to {b}"]
+            np.testing.assert_allclose([row["loss"] for row in own], values)
+            assert [row["loss"] for row in own if row["top"]] == [float(values.max())]
+            length = (points[1:] - points[:-1]).norm(dim=1).cumsum(0)
+            np.testing.assert_allclose([row["part"] for row in own], [0, *(length / length[-1]).tolist()])
+    assert "3 of 15 paths shown, the lowest" in drawn(lb.charts.profiles(paths, limit=3))
+    lowest = {f"{a} to {b}" for a, b in paths.pairs[paths.saddle.argsort()[:3]].tolist()}
+    assert {row["path"] for row in rows_of(lb.charts.profiles(paths, limit=3), "path")} == lowest
+    with pytest.raises(ValueError, match="before: expected the 15 pairs of the paths, got 5 pairs of which some are others"):
+        lb.charts.profiles(paths, before=lb.connect(loss, minima, pairs=paths.pairs[:5], rounds=0))

@@ -29,7 +29,8 @@ def test_quadratics(condition, dtype, device):
     moved = center.to(device), matrix.to(device)
     starts = torch.randn(7, 12, dtype=dtype, generator=torch.Generator().manual_seed(1)).to(device)
     found = lb.find_minima(lambda x: 0.5 * ((x - moved[0]) @ moved[1] * (x - moved[0])).sum(1), starts, curvature=True)
-    assert (found.gradient_norm <= (1e-6 if dtype == torch.float64 else 1e-4)).all() or dtype == torch.float32
+    # float32 cannot resolve a gradient below its rounding, which grows with the condition
+    assert (found.gradient_norm <= {torch.float64: 1e-6, torch.float32: 1e-4 * condition**0.5}[dtype]).all()
     assert (found.points.cpu() - center).abs().max() < (1e-5 if dtype == torch.float64 else 1e-2)
     torch.testing.assert_close(found.curvature.cpu(), torch.ones(7, dtype=dtype), rtol=1e-2, atol=0)
     assert loss(found.points.cpu()).max() < 1e-6
@@ -45,6 +46,13 @@ def test_known_minima():
     assert (found.curvature > 1).all()
     assert len(found.table()) == 6
     assert len(found[:2]) == 2
+
+
+def test_nearest_pairs():
+    places = torch.tensor([[0.0], [1.0], [3.0], [10.0]])
+    minima = lb.Minima(places, places[:, 0], places[:, 0])
+    assert minima.nearest(1).tolist() == [[0, 1], [1, 2], [2, 3]]
+    assert minima.nearest(3).tolist() == torch.combinations(torch.arange(4)).tolist()
 
 
 def test_ends_on_a_side_of_the_box():
@@ -166,6 +174,13 @@ def test_a_run_that_was_killed_goes_on(calls, tmp_path, monkeypatch):
     assert torch.equal(again.points, whole.points)
     with pytest.raises(ValueError, match="checkpoint: expected the state of the same loss, points and options, got that of another run"):
         lb.find_minima(Mortal(loss, 10**9), loss.starts(3, seed=1), checkpoint=path, **options)
+    inputs, targets = loss.data
+    for other in (
+        lb.networks.loss_of(loss.template, (inputs, targets.flip(0)), penalty=1e-2),
+        lb.networks.loss_of(loss.template, loss.data, penalty=2e-2),
+    ):
+        with pytest.raises(ValueError, match="got that of another run"):
+            lb.find_minima(Mortal(other, 10**9), loss.starts(3), checkpoint=path, **options)
     path.write_text("no checkpoint")
     with pytest.raises(ValueError, match=r"checkpoint: expected a file of an earlier run, got .*, which is none"):
         lb.find_minima(Mortal(loss, 10**9), loss.starts(3), checkpoint=path, **options)
@@ -178,7 +193,13 @@ BAD = {
     "tolerance": (lambda: lb.find_minima(CAMEL, torch.zeros(1, 2), tolerance=0), "tolerance: expected a positive length of the gradient, got 0"),
     "steps": (lambda: lb.find_minima(CAMEL, torch.zeros(1, 2), steps=-1), "steps: expected a whole number of at least 0, got -1"),
     "no data": (lambda: lb.find_minima(CAMEL, torch.zeros(1, 2), recipe=lb.Recipe.small()), "recipe: expected a loss with data, .* got HumpCamel6"),
-    "NaN": (lambda: lb.find_minima(lambda x: x.sum(1) * float("nan"), torch.zeros(1, 2)), "loss at the starts: expected finite numbers"),
+    "NaN": (lambda: lb.find_minima(lambda x: x.sum(1) * float("nan"), torch.zeros(1, 2)), "starts: expected a finite loss at every start, got 1 of 1 without; leave them out"),
+    "infinity": (lambda: lb.find_minima(lambda x: 1 / x.sum(1), torch.tensor([[0.0], [1.0]])), "starts: expected a finite loss .* got 1 of 2 without"),
+    "neighbors": (lambda: lb.find_minima(CAMEL, torch.zeros(2, 2)).nearest(2), "k: expected fewer neighbors than minima, got k = 2 for 2 minima"),
+    "epochs": (lambda: lb.Recipe(0, 1.0), r"Recipe.epochs: expected a whole number of at least 1, got 0"),
+    "batch size": (lambda: lb.Recipe(1, 1.0, batch_size=0), r"Recipe.batch_size: expected a whole number of at least 1, got 0"),
+    "rate": (lambda: lb.Recipe(1, -1.0), r"Recipe.rate: expected a positive learning rate, got -1.0"),
+    "last rate": (lambda: lb.Recipe(1, 1.0, 0.0), r"Recipe.last_rate: expected a positive learning rate, got 0.0"),
     "bounds": (lambda: lb.find_minima(CAMEL, torch.zeros(1, 2), bounds=[(1, 0), (0, 1)]), "bounds: expected finite low < high"),
     "apart": (lambda: lb.find_minima(CAMEL, torch.zeros(1, 2)).distinct(0), "apart: expected a positive distance"),
 }  # fmt: skip

@@ -1,7 +1,6 @@
 """Losses of modules: against torch's own way, one network at a time."""
 
 import copy
-import warnings
 from types import SimpleNamespace
 
 import pytest
@@ -168,6 +167,15 @@ def test_modules_that_take_keywords_and_bring_their_loss():
     own = lb.networks.loss_of(module, batch, lambda out, given: F.cross_entropy(out.logits.flatten(0, 1), given["labels"].flatten()))
     points = loss.starts(3)
     torch.testing.assert_close(own(points), loss(points))
+    logits = loss.outputs(points)
+    torch.testing.assert_close(logits[1], loss.module_of(points[1])(**batch).logits)
+    torch.testing.assert_close(
+        loss.error(points, (batch, batch["labels"])), (logits.argmax(-1) != batch["labels"]).flatten(1).float().mean(1)
+    )
+    with pytest.raises(
+        ValueError, match=r"data: expected \(inputs, targets\), got a mapping of \['attention_mask', 'input_ids', 'labels'\]"
+    ):
+        loss.error(points)
 
 
 class Branching(nn.Module):
@@ -192,6 +200,24 @@ def test_what_vmap_does_not_take_is_looped_over_aloud():
         value, parameters = plain_loss(loss, point, Branching().double(), *images(), 0.1, 100)
         torch.testing.assert_close(values[i], value)
         torch.testing.assert_close(gradients[i], torch.cat([g.flatten() for g in torch.autograd.grad(value, parameters)]))
+
+
+class Remembering(nn.Module):
+    """Uses the size of what it is given, which vmap hides: the loss differs without an error."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(16, 3)
+
+    def forward(self, x):
+        inside = torch._C._functorch.is_batchedtensor(self.layer.weight)
+        return self.layer(x.flatten(1)) * (2 if inside else 1)
+
+
+def test_what_vmap_changes_is_looped_over_aloud():
+    with pytest.warns(UserWarning, match=r"Remembering does not allow torch.func.vmap \(it gives other losses\)"):
+        loss = lb.networks.loss_of(Remembering().double(), images())
+    assert not loss.batched
 
 
 def test_a_loader_is_gone_through_once():
@@ -239,6 +265,22 @@ def test_alignment_undoes_a_permutation(name):
     assert torch.equal(aligned[1], point)
 
 
+def test_alignment_through_flattened_channels():
+    network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Tanh(), nn.Flatten(), nn.Linear(16, 3)).double()
+    loss = lb.networks.loss_of(network, images())
+    point = loss.starts(1)[0]
+    layers = lb.networks._align.chain(loss)
+    shuffled = lb.networks._align.permuted(layers, loss.parameters(point), [torch.tensor([2, 0, 3, 1])])
+    both = torch.stack([point, torch.cat([v.flatten() for v in shuffled.values()])])
+    torch.testing.assert_close(*loss(both))
+    assert torch.equal(lb.networks.align(loss, both)[1], point)
+
+
+class TellsApart(nn.Module):
+    def forward(self, x):
+        return x * torch.arange(x.shape[1], dtype=x.dtype)
+
+
 def test_alignment_changes_no_loss_and_brings_networks_closer():
     loss = lb.networks.loss_of(lb.networks.FullyConnected(16, (20, 10), 3).double(), images())
     points = loss.starts(4)
@@ -252,14 +294,32 @@ def test_alignment_changes_no_loss_and_brings_networks_closer():
 # --- bad input -----------------------------------------------------------------------------------------------------
 
 
+class OneLayer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(16, 3)
+
+    def forward(self, x):
+        return self.layer(x.flatten(1))
+
+
 def test_bad_modules_and_data():
     data = images(dtype=torch.float32)
     make = NETWORKS["tanh"]
+
+    def align(module):
+        loss = lb.networks.loss_of(module, data)
+        return lb.networks.align(loss, loss.starts(2))
+
     cases = [
         (lambda: lb.networks.loss_of(make().half(), data), "module: expected parameters in float32 or in float64 on one device, got"),
         (lambda: lb.networks.loss_of(nn.Flatten(), data), r"module: .* got \[\] in Flatten"),
         (lambda: lb.networks.loss_of(make(), (data[0], data[1][:5])), r"data: expected tensors with equally many rows, .* got \[5, 20\]"),
         (lambda: lb.networks.loss_of(make(), (data[0][:0], data[1][:0])), r"data: .* at least one, got \[0\]"),
+        (lambda: lb.networks.loss_of(make(), data[0]), r"data: expected \(inputs, targets\), a mapping, or an iterable of .* got a Tensor"),
+        (lambda: lb.networks.loss_of(make(), lb.data.digits()), "data: .* got a Data; pass its .train"),
+        (lambda: lb.networks.loss_of(make(), (*data, data[1])), "data: .* got 3 of them"),
+        (lambda: lb.networks.loss_of(make(), iter([data[0]])), "data: .* got a Tensor"),
         (lambda: lb.networks.loss_of(make(), iter([])), "data: expected an iterable of batches, got one without any"),
         (lambda: lb.networks.loss_of(make(), data, batch_size=0), "batch_size: expected a whole number of at least 1, got 0"),
         (lambda: lb.networks.loss_of(make(), data, lambda out, y: out.sum(1)), "criterion: expected one finite number for a batch"),
@@ -277,6 +337,15 @@ def test_bad_modules_and_data():
         (
             lambda: lb.networks.align(lb.networks.loss_of(make(), data), torch.zeros(2, 103), to=2),
             "to: expected a number from 0 to 1, got 2",
+        ),
+        (lambda: align(OneLayer()), "align: expected an nn.Sequential with linear or convolution layers, got OneLayer"),
+        (
+            lambda: align(nn.Sequential(nn.Flatten(), nn.Linear(16, 4), nn.GLU(), nn.Linear(2, 3))),
+            "align: expected every layer to take all outputs of the one before, got 4 of 1.weight and 2 of 3.weight",
+        ),
+        (
+            lambda: align(nn.Sequential(nn.Flatten(), nn.Linear(16, 4), TellsApart(), nn.Linear(4, 3))),
+            "align: expected hidden units of Sequential to have no order, got losses that change by .* some layer tells units apart",
         ),
     ]
     for call, message in cases:
@@ -297,9 +366,3 @@ def test_parameters_that_nobody_initialises():
     loss = lb.networks.loss_of(Own(), images(dtype=torch.float32))
     with pytest.raises(ValueError, match=r"every module with parameters to have reset_parameters\(\), got none in \['Own'\]"):
         loss.starts(2)
-
-
-def test_no_warning_otherwise():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        lb.networks.loss_of(NETWORKS["ResNet9"](), images(dtype=torch.float32))

@@ -107,10 +107,11 @@ def test_a_run_that_was_killed_goes_on(calls, tmp_path, monkeypatch):
 
 def test_the_highest_loss_is_that_of_the_whole_path(dtype):
     loss = lb.functions.Langermann()
-    minima = minima_of(loss, 2000)
-    some = minima[:6]
+    minima = minima_of(loss, 2000)[:6]
+    some = lb.Minima(minima.points.to(dtype), loss(minima.points.to(dtype)), minima.gradient_norm.to(dtype), bounds=minima.bounds.to(dtype))
     paths = lb.connect(loss, some, rounds=3)
-    dense = torch.linspace(0, paths.points.shape[1] - 1, 20_001, dtype=torch.float64).expand(len(paths), -1)
+    assert paths.saddle.dtype == dtype
+    dense = torch.linspace(0, paths.points.shape[1] - 1, 20_001, dtype=dtype).expand(len(paths), -1)
     highest = loss(_polygons.at(paths.points, dense).flatten(0, 1)).view(len(paths), -1).amax(1)
     assert (highest <= paths.saddle + paths.tolerance / 5).all()
     assert torch.equal(paths.points.flatten(0, 1)[paths.top], paths.points[torch.arange(len(paths)), paths.values.argmax(1)])
@@ -174,6 +175,24 @@ def test_paths_stay_in_the_box():
     assert lb.bottleneck_distance(lb.barcode(paths), exact) < 1e-4
 
 
+def test_minima_that_coincide():
+    place = torch.zeros(2, 2, dtype=torch.float64)
+    loss = lb.functions.HumpCamel6()
+    twice = lb.find_minima(loss, place + 0.09)
+    paths = lb.connect(loss, twice)
+    assert paths.saddle.tolist() == twice.values[:1].tolist()
+    assert len(lb.barcode(paths)) == 1  # a bar without length is none
+
+
+def test_straight_lines():
+    loss = lb.functions.HumpCamel6()
+    minima = minima_of(loss)
+    paths = lb.connect(loss, minima, rounds=0, tolerance=1e-6)
+    for (a, b), saddle in zip(paths.pairs.tolist(), paths.saddle, strict=True):
+        line = torch.lerp(minima.points[a], minima.points[b], torch.linspace(0, 1, 100_001, dtype=torch.float64)[:, None])
+        torch.testing.assert_close(saddle, loss(line).max(), rtol=0, atol=1e-6)
+
+
 def test_only_some_pairs():
     loss = lb.functions.HumpCamel6()
     minima = minima_of(loss)
@@ -200,7 +219,7 @@ def test_networks_from_minima_to_bars():
 BAD = {
     "one minimum": (lambda m: lb.connect(lb.functions.HumpCamel6(), m[:1]), "minima: expected at least two, got 1"),
     "two images": (lambda m: lb.connect(lb.functions.HumpCamel6(), m, images=2), "images: expected a whole number of at least 3, got 2"),
-    "rounds": (lambda m: lb.connect(lb.functions.HumpCamel6(), m, rounds=0), "rounds: expected a whole number of at least 1, got 0"),
+    "rounds": (lambda m: lb.connect(lb.functions.HumpCamel6(), m, rounds=-1), "rounds: expected a whole number of at least 0, got -1"),
     "tolerance": (lambda m: lb.connect(lb.functions.HumpCamel6(), m, tolerance=0.0), "tolerance: expected a positive difference of losses, got 0.0"),
     "pairs": (lambda m: lb.connect(lb.functions.HumpCamel6(), m, pairs=[0, 1]), r"pairs: expected whole numbers \[p 2\], got torch.int64 of shape \[2\]"),
     "pairs of others": (lambda m: lb.connect(lb.functions.HumpCamel6(), m, pairs=[[0, 6]]), "pairs: expected numbers from 0 to 5, got 0 to 6"),

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from .._derivatives import held_back
 from .._progress import shown
 from .._types import Points, Rows, Values
 from ._field import Field
@@ -84,8 +85,8 @@ class Model:
 
 
 def outwards(front: Front) -> Tensor:
-    """Which coordinates are at an end of the box that the flow would cross ``[n d]``."""
-    return ((front.unit <= 0) & (front.gradient > 0)) | ((front.unit >= 1) & (front.gradient < 0))
+    """Which coordinates are at an end of the unit cube that the flow would cross ``[n d]``."""
+    return held_back(front.unit, front.gradient, front.unit.new_tensor([[0, 1]]))
 
 
 def follow(field: Field, origin: Points, aside: Points, *, up: bool, progress: bool | None) -> Lines:

@@ -23,7 +23,7 @@ from .._minima import Minima
 from .._progress import shown
 from .._sampling import check_bounds, name_of
 from .._types import Bounds, Loss, Rows, Values
-from ._polygons import at, highest, renumbered, spread
+from ._polygons import at, highest, joined, renumbered, spread
 
 SPREAD = 5  # steps after which images are spread along their path again
 REACH = 0.2  # the farthest that an image goes in a step, in chords
@@ -38,7 +38,8 @@ class Paths:
         pairs: numbers of the two minima of each path ``[p 2]``.
         points: images of each path, from the first minimum to the second ``[p m d]``.
         values: loss at each image ``[p m]``.
-        saddle: highest loss on each path, between images too ``[p]``: an upper bound on the lowest pass between the two.
+        saddle: highest loss on each path, between images too ``[p]``: an upper bound on the lowest pass between the two, as far as
+            looking at up to 64 places a chord can tell.
         change: by how much the last round lowered it ``[p]``.
         gradient_norm: length of the gradient at the highest point ``[p]``; NaN: not looked at.
         curvature: lowest eigenvalue of the Hessian there ``[p]``; NaN: not looked at.
@@ -119,11 +120,11 @@ def connect(
         pairs: numbers of the minima to join ``[p 2]``; default: all pairs.
         images: points of a path at first, both ends included; every round adds two where its loss is highest.
         steps: steps of descent a round.
-        rounds: the most rounds.
+        rounds: the most rounds; 0: straight lines.
         tolerance: a path has converged when two rounds in a row lower its highest loss by less; unit: the loss. Default: a
-            thousandth of the height of the lowest straight way out of the median minimum.
-        adaptive: leave paths alone as soon as a chain through other minima is lower than they seem able to become. The barcode
-            is the same up to the tolerance, for less work.
+            thousandth of the height of the straight way above the lower of its ends, in the median over pairs.
+        adaptive: leave paths alone as soon as a chain through other minima is lower than they seem able to become: than what they are
+            now less twice what the last round gained. So far the barcode has been the same up to the tolerance, for less work.
         climb: let the highest image climb along its path, so that it ends at a saddle.
         evidence: products with the Hessian spent on each highest point that the barcode uses; 0: none.
         bounds: stay in this box ``[d 2]``; default: that of the minima.
@@ -156,14 +157,13 @@ def connect(
         5  2.104  2.229
     """
     pairs = checked_pairs(pairs, minima)
-    images, steps, rounds = check_count(images, "images", least=3), check_count(steps, "steps"), check_count(rounds, "rounds")
+    images, steps, rounds = check_count(images, "images", least=3), check_count(steps, "steps"), check_count(rounds, "rounds", least=0)
     evidence = check_count(evidence, "evidence", least=0)
     box = minima.bounds if bounds is None else check_bounds(bounds).to(minima.points)
     size = minima.points.element_size() * minima.points.shape[1]
     advice = "join fewer pairs, or take fewer images or rounds"
     check_memory(6 * len(pairs) * (images + 2 * rounds) * size, minima.points.device, f"{len(pairs):,} paths", advice)
-    made_of = (name_of(loss), minima.points, pairs, images, steps, rounds, tolerance, adaptive, climb, box)
-    kept = Checkpoint(checkpoint, *made_of)
+    kept = Checkpoint(checkpoint, loss, minima.points, pairs, images, steps, rounds, tolerance, adaptive, climb, box)
     state = kept.load(minima.points.device)
     if state is None:
         place = torch.linspace(0, 1, images, dtype=minima.points.dtype, device=minima.points.device).expand(len(pairs), images)
@@ -171,7 +171,7 @@ def connect(
         state = {"points": torch.lerp(ends[:, :1], ends[:, 1:], place[..., None]), "place": place.clone(), "round": 0}
     if tolerance is None:
         straight, _, _ = highest(loss, minima.points[pairs], torch.inf)
-        tolerance = 1e-3 * float((straight - minima.values[pairs].amin(1)).median())
+        tolerance = max(1e-3 * float((straight - minima.values[pairs].amin(1)).median()), torch.finfo(straight.dtype).tiny)
     if not tolerance > 0:
         raise ValueError(f"tolerance: expected a positive difference of losses, got {tolerance}")
     if "height" not in state:
@@ -199,9 +199,7 @@ def connect(
 
 def advance(loss: Loss, state: dict, rows: Rows, steps: int, climb: bool, tolerance: float, box: Bounds | None) -> None:
     """One round: images are added to all paths where they are highest, and some paths descend, unless they would get higher."""
-    count = state["points"].shape[1]
-    numbers = torch.arange(count, dtype=state["place"].dtype, device=state["place"].device).expand(len(state["place"]), count)
-    where = torch.cat([numbers, state["next"]], 1).sort(1).values
+    where = joined(state["points"], state["next"])
     for name in ("place", "pace"):
         state[name] = at(state[name][..., None], where).squeeze(-1)
     state["points"] = at(state["points"], where)
@@ -285,9 +283,7 @@ def chain_heights(height: Values, pairs: Tensor, count: int) -> Values:
 
 def finished(loss: Loss, minima: Minima, pairs: Tensor, state: dict, tolerance: float, evidence: int, box: Bounds | None) -> Paths:
     """The record: the highest point of each path becomes an image, and is looked at where the barcode uses it."""
-    count = state["points"].shape[1]
-    where = torch.arange(count, dtype=state["place"].dtype, device=pairs.device).expand(len(pairs), count)
-    points = at(state["points"], torch.cat([where, state["peak"][:, None]], 1).sort(1).values)
+    points = at(state["points"], joined(state["points"], state["peak"][:, None]))
     values = values_of(loss, points.flatten(0, 1)).view(points.shape[:2])
     values[:, 0], values[:, -1] = minima.values[pairs].T
     saddle, top = values.max(1)

@@ -36,6 +36,12 @@ def spread(points: Tensor, place: Tensor) -> Tensor:
     return moved
 
 
+def joined(points: Tensor, more: Tensor) -> Tensor:
+    """The numbers of all images together with more places ``[p q]``, ascending ``[p m+q]``."""
+    numbers = torch.arange(points.shape[1], dtype=more.dtype, device=more.device).expand(len(points), -1)
+    return torch.cat([numbers, more], 1).sort(1).values
+
+
 def renumbered(where: Tensor, old: Tensor) -> Tensor:
     """Numbers of places on polygons after images were added: ``where`` the new ones were, in the old numbering ``[p m]``."""
     first = (torch.searchsorted(where, old.contiguous(), right=True) - 1).clamp(0, where.shape[1] - 2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -19,7 +21,7 @@ def align(loss: NetworkLoss, points: Points, *, to: int = 0) -> Points:
 
     Args:
         loss: of a module that is a chain (``nn.Sequential``) of linear or convolution layers, BatchNorm, and layers without
-            parameters, such as :class:`FullyConnected` and :class:`CNN`.
+            parameters that treat all units alike, such as :class:`FullyConnected` and :class:`CNN`.
         points: networks ``[k d]``.
         to: number of the one that stays.
 
@@ -27,7 +29,7 @@ def align(loss: NetworkLoss, points: Points, *, to: int = 0) -> Points:
         Points ``[k d]``.
 
     Raises:
-        ValueError: if the module is no such chain, or there is no such network.
+        ValueError: if the module is no such chain, or there is no such network, or the networks do not compute what they did.
 
     Source:
         Weight matching of :cite:t:`ainsworth2023git`.
@@ -53,6 +55,12 @@ def align(loss: NetworkLoss, points: Points, *, to: int = 0) -> Points:
         orders = matching(layers, fixed, moving)
         for name, value in permuted(layers, loss.parameters(point), orders).items():
             loss.parameters(point)[name].copy_(value.clone())
+    before, after = loss(points), loss(aligned)
+    if not torch.allclose(before, after, rtol=torch.finfo(before.dtype).eps ** 0.5):
+        raise ValueError(
+            f"align: expected hidden units of {loss.name} to have no order, got losses that change "
+            f"by {float((after - before).abs().max()):.1g}; some layer tells units apart"
+        )
     return aligned
 
 
@@ -70,6 +78,13 @@ def chain(loss: NetworkLoss) -> list[list[str]]:
             raise ValueError(f"align: expected a chain of linear, convolution and BatchNorm layers, got {kind} in {loss.name}")
     if not isinstance(loss.template, nn.Sequential) or not layers:
         raise ValueError(f"align: expected an nn.Sequential with linear or convolution layers, got {loss.name}")
+    for layer, following in pairwise(layers):
+        outputs, inputs = loss.shapes[layer[0]][0], loss.shapes[following[0]][1]
+        if inputs % outputs:
+            raise ValueError(
+                f"align: expected every layer to take all outputs of the one before, got {outputs} of "
+                f"{layer[0]} and {inputs} of {following[0]}"
+            )
     return layers
 
 
@@ -85,7 +100,7 @@ def matching(layers: list[list[str]], fixed: dict[str, Tensor], moving: dict[str
             there = permuted(layers, moving, current)
             similar = sum(rows(fixed[name]) @ rows(there[name]).T for name in layers[i])
             following = layers[i + 1][0]
-            similar = similar + rows(fixed[following].transpose(0, 1)) @ rows(there[following].transpose(0, 1)).T
+            similar = similar + rows(by_unit(fixed[following], len(similar))) @ rows(by_unit(there[following], len(similar))).T
             best = torch.from_numpy(linear_sum_assignment(similar.numpy(), maximize=True)[1])
             every = torch.arange(len(best))
             if similar[every, best].sum() > similar[every, orders[i]].sum() * (1 + 1e-12) + 1e-12:
@@ -103,8 +118,13 @@ def permuted(layers: list[list[str]], parameters: dict[str, Tensor], orders: lis
         for name in layers[i]:
             result[name] = result[name][order]
         following = layers[i + 1][0]
-        result[following] = result[following][:, order]
+        result[following] = by_unit(result[following], len(order))[order].transpose(0, 1).flatten(1, 2)
     return result
+
+
+def by_unit(weight: Tensor, units: int) -> Tensor:
+    """A weight ``[outputs inputs ...]`` by the unit before that it takes ``[units outputs places ...]``; flattened channels have places."""
+    return weight.unflatten(1, (units, -1)).transpose(0, 1)
 
 
 def rows(tensor: Tensor) -> Tensor:

@@ -65,12 +65,11 @@ def loss_of(
         torch.Size([4])
     """
     if isinstance(data, Iterable) and not isinstance(data, Tensor | Mapping | tuple | list):
-        batches = [dict(b) if isinstance(b, Mapping) else tuple(b) for b in data]
+        batches = [as_batch(batch) for batch in data]
         if not batches:
             raise ValueError("data: expected an iterable of batches, got one without any")
         data = tree_map(lambda *parts: torch.cat(parts), *batches)
-    data = dict(data) if isinstance(data, Mapping) else tuple(data)
-    return NetworkLoss(module, data, criterion, penalty, check_count(batch_size, "batch_size"), autocast)
+    return NetworkLoss(module, as_batch(data), criterion, penalty, check_count(batch_size, "batch_size"), autocast)
 
 
 class NetworkLoss:
@@ -191,7 +190,7 @@ class NetworkLoss:
         return result
 
     def outputs(self, points: Points, inputs=None) -> Tensor:
-        """What the networks say ``[n rows ...]`` to inputs, by default to those of the data, batch by batch."""
+        """What the networks say ``[n rows ...]`` to inputs, by default to the data, batch by batch; of objects their ``.logits``."""
         points = self._checked(points)
         given = self.data if inputs is None else tree_map(self._placed, inputs if isinstance(inputs, Mapping) else (inputs, None))
         rows = len(tree_leaves(given)[0])
@@ -199,12 +198,19 @@ class NetworkLoss:
         with torch.no_grad():
             for chunk in points.split(self.together):
                 pieces = [rows_of(given, slice(i, i + self.batch_size)) for i in range(0, rows, self.batch_size)]
-                found.append(torch.cat([self._each(self._outputs, chunk, piece) for piece in pieces], 1))
+                found.append(torch.cat([self._each(self._scores, chunk, piece) for piece in pieces], 1))
         return torch.cat(found)
 
     def error(self, points: Points, data=None) -> Values:
-        """Share of targets that are not the most likely class ``[n]``, of ``(inputs, targets)``, by default the loss's own."""
-        inputs, targets = self.data if data is None else data
+        """Share of targets that are not the most likely class ``[n]``, of ``(inputs, targets)``, by default the loss's own.
+
+        Raises:
+            ValueError: if there are no inputs and targets apart; compare ``outputs`` with what you want then.
+        """
+        data = as_batch(self.data if data is None else data)
+        if isinstance(data, dict):
+            raise ValueError(f"data: expected (inputs, targets), got a mapping of {sorted(data)}; give both, the inputs as a mapping")
+        inputs, targets = data
         wrong = self.outputs(points, inputs).argmax(-1) != targets.to(self.device)
         return wrong.flatten(1).to(self.dtype).mean(1)
 
@@ -229,6 +235,10 @@ class NetworkLoss:
         positional, named = ((), batch) if isinstance(batch, dict) else ((batch[0],), {})
         with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
             return functional_call(self.template, self.parameters(point), positional, named)
+
+    def _scores(self, point: Tensor, batch) -> Tensor:
+        outputs = self._outputs(point, batch)
+        return outputs if isinstance(outputs, Tensor) else outputs.logits
 
     def _penalty(self, point: Tensor, _) -> Tensor:
         return self.penalty(self.parameters(point)) if callable(self.penalty) else self.penalty * point.square().sum()
@@ -261,6 +271,7 @@ class NetworkLoss:
     def _allows_vmap(self) -> bool:
         """Try a few rows of data, alone and together."""
         point = self.point_of(self.template)
+        other = 0.9 * point
         few = rows_of(self.data, slice(0, min(self.rows, self.batch_size, 4)))
         alone = [self._loss(point, few) for _ in range(2)]
         if any(loss.shape != () or not loss.isfinite() for loss in alone):
@@ -268,7 +279,9 @@ class NetworkLoss:
         if not torch.allclose(*alone):
             raise ValueError(f"module: expected the same loss for the same parameters, got {alone[0]} and {alone[1]}; remove randomness")
         try:
-            vmap(self._loss, (0, None))(point.expand(2, -1), few)
+            both = vmap(self._loss, (0, None))(torch.stack([point, other]), few)
+            if not torch.allclose(both, torch.stack([alone[0], self._loss(other, few)]), rtol=1e-2):
+                raise ArithmeticError("it gives other losses")
         except Exception as error:  # whatever vmap meets in code that is not ours
             why = (str(error).splitlines() or [type(error).__name__])[0]
             warnings.warn(f"{self.name} does not allow torch.func.vmap ({why}); networks are evaluated one after the other", stacklevel=4)
@@ -289,6 +302,17 @@ class NetworkLoss:
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             self._loss(point, batch)
         return sum(kept.values()) + 4 * point.numel() * point.element_size()
+
+
+def as_batch(data):
+    """Inputs and targets, or keyword arguments."""
+    if isinstance(data, Mapping):
+        return dict(data)
+    if isinstance(data, tuple | list) and len(data) == 2:
+        return tuple(data)
+    got = f"{len(data)} of them" if isinstance(data, tuple | list) else f"a {type(data).__name__}"
+    advice = "; pass its .train" if hasattr(data, "train") else ""
+    raise ValueError(f"data: expected (inputs, targets), a mapping, or an iterable of such batches, got {got}{advice}")
 
 
 def rows_of(data, rows):
