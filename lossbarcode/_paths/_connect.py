@@ -23,10 +23,14 @@ from .._minima import Minima
 from .._progress import shown
 from .._sampling import check_bounds, name_of
 from .._types import Bounds, Loss, Rows, Values
-from ._polygons import at, highest, joined, renumbered, spread
+from ._polygons import at, evened, highest, joined, renumbered, spread
 
 SPREAD = 5  # steps after which images are spread along their path again
 REACH = 0.2  # the farthest that an image goes in a step, in chords
+CAREFUL = 0.1  # the first step of an image, in parts of the farthest
+LONGER = 1.05  # by how much steps may grow each time
+MOMENTUM = 0.97  # at first; a path that gets higher loses it, by doubling what is lacking to 1
+EVENING = 0.8  # power of the chords by which images that were added where a path once peaked are spread again every round
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +125,7 @@ def connect(
         images: points of a path at first, both ends included; every round adds two where its loss is highest.
         steps: steps of descent a round.
         rounds: the most rounds; 0: straight lines.
-        tolerance: a path has converged when two rounds in a row lower its highest loss by less; unit: the loss. Default: a
+        tolerance: a path has converged when two rounds in a row change its highest loss by less; unit: the loss. Default: a
             thousandth of the height of the straight way above the lower of its ends, in the median over pairs.
         adaptive: leave paths alone as soon as a chain through other minima is lower than they seem able to become: than what they are
             now less twice what the last round gained. So far the barcode has been the same up to the tolerance, for less work.
@@ -162,7 +166,7 @@ def connect(
     box = minima.bounds if bounds is None else check_bounds(bounds).to(minima.points)
     size = minima.points.element_size() * minima.points.shape[1]
     advice = "join fewer pairs, or take fewer images or rounds"
-    check_memory(6 * len(pairs) * (images + 2 * rounds) * size, minima.points.device, f"{len(pairs):,} paths", advice)
+    check_memory(12 * len(pairs) * (images + 2 * rounds) * size, minima.points.device, f"{len(pairs):,} paths", advice)
     kept = Checkpoint(checkpoint, loss, minima.points, pairs, images, steps, rounds, tolerance, adaptive, climb, box)
     state = kept.load(minima.points.device)
     if state is None:
@@ -177,8 +181,9 @@ def connect(
     if "height" not in state:
         state["height"], state["peak"], state["next"] = highest(loss, state["points"], tolerance)
         state["change"] = torch.full_like(state["height"], torch.inf)
+        state["momentum"] = torch.full_like(state["height"], MOMENTUM)
         state["calm"] = torch.zeros_like(pairs[:, 0])
-        state["pace"] = torch.zeros_like(state["place"])
+        state["pace"], state["speed"] = torch.zeros_like(state["place"]), torch.zeros_like(state["points"])
     with tqdm(desc="paths", unit="round", initial=state["round"], total=rounds, **shown(progress)) as bar:
         while state["round"] < rounds:
             active = state["calm"] < 2
@@ -200,35 +205,39 @@ def connect(
 def advance(loss: Loss, state: dict, rows: Rows, steps: int, climb: bool, tolerance: float, box: Bounds | None) -> None:
     """One round: images are added to all paths where they are highest, and some paths descend, unless they would get higher."""
     where = joined(state["points"], state["next"])
-    for name in ("place", "pace"):
-        state[name] = at(state[name][..., None], where).squeeze(-1)
-    state["points"] = at(state["points"], where)
+    state["place"], state["pace"] = (at(state[name][..., None], where).squeeze(-1) for name in ("place", "pace"))
+    state["points"], state["speed"] = at(state["points"], where), at(state["speed"], where)
+    state["place"] = evened(state["place"], EVENING)
     state["peak"] = renumbered(where, state["peak"][:, None]).squeeze(1)
     state["next"] = renumbered(where, state["next"]) + 0.5  # where there are images now; chords of paths that rest are halved on
-    points, pace = descend(loss, state["points"][rows], state["place"][rows], state["pace"][rows], steps, climb, box)
-    height, peak, following = highest(loss, points, tolerance)
-    before = state["height"][rows]
-    lower = height < before
-    state["calm"][rows] = torch.where(before - height < tolerance, state["calm"][rows] + 1, 0)
-    state["change"][rows] = (before - height).clamp_min(0)
-    state["pace"][rows] = torch.where(lower[:, None], pace, state["pace"][rows] / 4)
-    better = rows[lower]
-    state["points"][better], state["height"][better], state["peak"][better] = points[lower], height[lower], peak[lower]
-    state["next"][better] = following[lower]
+    moved = {name: state[name][rows] for name in ("points", "place", "pace", "speed", "momentum")}
+    descend(loss, moved, steps, climb, box)
+    height, peak, following = highest(loss, moved["points"], tolerance)
+    change = state["height"][rows] - height
+    lower, quiet = change > 0, change.abs() < tolerance
+    state["calm"][rows] = torch.where(quiet, state["calm"][rows] + 1, torch.where(lower, 0, state["calm"][rows]))
+    state["change"][rows] = torch.where(lower | quiet, change.clamp_min(0), state["change"][rows])
+    for name, found in {**moved, "height": height, "peak": peak, "next": following}.items():
+        state[name][rows[lower]] = found[lower]
+    worse = rows[~lower]  # once more, from rest
+    state["speed"][worse] = 0
+    state["momentum"][worse] = (2 * state["momentum"][worse] - 1).clamp_min(0)
 
 
-def descend(loss: Loss, points: Tensor, place: Tensor, pace: Tensor, steps: int, climb: bool, box: Bounds | None) -> tuple[Tensor, Tensor]:
-    """Images go down, orthogonally to their path; each has a pace of its own, which rises while the force points ahead.
+def descend(loss: Loss, paths: dict, steps: int, climb: bool, box: Bounds | None) -> None:
+    """Images go down, orthogonally to their path, by gradient descent with Nesterov's momentum.
 
-    Args:
-        points: images of each path ``[p m d]``.
-        place: where they belong, in parts of the path's length ``[p m]``.
-        pace: time steps ``[p m]``; 0: to be found.
+    Each has a step size of its own: the inverse of how fast the gradient changes between the places at which it was taken. Momentum
+    makes long valleys short. It is not restarted when a force points back, as is usual: images that are put back on their path look as if
+    they turned around all the time.
+
+    ``paths`` holds images ``[p m d]``, where they belong in parts of the path's length ``[p m]``, step sizes ``[p m]`` (0: to be
+    found), speeds ``[p m d]`` and momenta ``[p]``.
     """
-    points, pace = points.clone(), pace.clone()
-    inner = points[:, 1:-1]
-    speed, ahead = torch.zeros_like(inner), torch.zeros_like(pace[:, 1:-1])
-    mixing = torch.full_like(ahead, 0.1)
+    points = paths["points"]
+    inner, speed, pace = (paths[name][:, 1:-1] for name in ("points", "speed", "pace"))
+    momentum = paths["momentum"][:, None, None]
+    there = slope = None  # where the gradient was taken last, and what it was
     for step in range(steps):
         values, gradient = value_and_gradient(loss, inner.flatten(0, 1))
         held = held_back(inner.flatten(0, 1), gradient, box).view_as(inner)
@@ -242,18 +251,15 @@ def descend(loss: Loss, points: Tensor, place: Tensor, pace: Tensor, steps: int,
         if climb:
             top = values.argmax(1, keepdim=True)[..., None].expand(-1, -1, inner.shape[2])
             force.scatter_add_(1, top, ((along[0] + along[1]) / 2).gather(1, top))
+        if there is not None:
+            apart, change = (inner - there).norm(dim=2), (gradient - slope).norm(dim=2)
+            pace.copy_(torch.where(apart > 0, torch.minimum(LONGER * pace, apart / change), pace))
+        there, slope = inner.clone(), gradient
         strength = force.norm(dim=2)
-        fresh = pace[:, 1:-1] == 0
-        pace[:, 1:-1] = torch.where(fresh & (strength > 0), (0.1 * reach / strength).sqrt(), pace[:, 1:-1])
-        power = (force * speed).sum(2)
-        uphill = power < 0
-        ahead = torch.where(uphill, 0, ahead + 1)
-        grow = torch.where(ahead > 5, 1.1, 1.0)
-        pace[:, 1:-1] *= torch.where(uphill, 0.5, grow)
-        mixing = torch.where(uphill, 0.1, torch.where(ahead > 5, mixing * 0.99, mixing))
-        turned = (1 - mixing)[..., None] * speed + (mixing * speed.norm(dim=2))[..., None] * normalized(force)
-        speed = torch.where(uphill[..., None], 0, turned) + pace[:, 1:-1, None] * force
-        move = pace[:, 1:-1, None] * speed
+        pace.copy_(torch.where((pace == 0) & (strength > 0), CAREFUL * reach / strength, pace))
+        push = pace[..., None] * force
+        speed.mul_(momentum).add_(push)
+        move = momentum * speed + push
         far = move.norm(dim=2)
         shrink = torch.where(far > reach, reach / far, 1)[..., None]
         inner += move * shrink
@@ -261,8 +267,7 @@ def descend(loss: Loss, points: Tensor, place: Tensor, pace: Tensor, steps: int,
         if box is not None:
             inner.copy_(inside(inner, box))
         if (step + 1) % SPREAD == 0 and not climb:
-            points.copy_(spread(points, place))
-    return points, pace
+            points.copy_(spread(points, paths["place"]))
 
 
 def chain_heights(height: Values, pairs: Tensor, count: int) -> Values:

@@ -24,6 +24,12 @@ def at(points: Tensor, where: Tensor) -> Tensor:
     return torch.lerp(points.gather(1, index), points.gather(1, index + 1), (where - first)[..., None].to(points.dtype))
 
 
+def evened(place: Tensor, power: float) -> Tensor:
+    """Places in parts of the path's length ``[p m]`` whose distances differ less: powers of what they were."""
+    reached = (place[:, 1:] - place[:, :-1]).pow(power).cumsum(1)
+    return torch.cat([torch.zeros_like(place[:, :1]), reached / reached[:, -1:]], 1)
+
+
 def spread(points: Tensor, place: Tensor) -> Tensor:
     """Images moved along their polygon to where they belong."""
     length = (points[:, 1:] - points[:, :-1]).norm(dim=2)
@@ -76,12 +82,12 @@ def highest(loss: Loss, points: Tensor, tolerance: float) -> tuple[Values, Tenso
     peak, width = where.gather(1, best[:, None]), 1 / probes
     while width > 1e-6:
         around = (peak + width * torch.linspace(-0.75, 0.75, 7, dtype=points.dtype, device=points.device)).clamp(0, count - 1)
-        more, best = losses_at(loss, points, around).max(1)
-        rise = (more - height).clamp_min(0)
-        peak = torch.where(rise[:, None] > 0, around.gather(1, best[:, None]), peak)
-        height = height + rise
+        more = losses_at(loss, points, around)
+        found, best = more.max(1)
+        peak = torch.where((found > height)[:, None], around.gather(1, best[:, None]), peak)
+        height = torch.maximum(height, found)
         width /= 4
-        if rise.max() <= tolerance / 10:
+        if (height - more.amin(1)).max() <= tolerance / 10:  # flat around; that nothing higher was found would not do
             break
     return height, peak.squeeze(1), middles.to(points.dtype)
 
