@@ -25,12 +25,13 @@ test: .venv/installed
 	$(BIN)/python -m pytest -o addopts= -p no:cacheprovider --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg notebooks
 	$(BIN)/jupyter-book build . --warningiserror --keep-going
 
-# Beside the peers; the tables that notebook 10 reads are written anew (half an hour).
+# Beside the peers; the tables that notebooks 06 and 10 read are written anew (half an hour).
 BENCH := $(BIN)/python -m pytest -o addopts= -o python_files="bench_*.py" -o python_functions="bench_*" --benchmark-columns=min,median,rounds --benchmark-sort=min --benchmark-group-by=group
 bench: .venv/installed
 	$(BENCH) tests/benchmarks/bench_barcode.py tests/benchmarks/bench_scale.py --benchmark-json=notebooks/results/10_performance.json
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[bench]"
-	$(BENCH) tests/benchmarks/bench_neighbors.py tests/benchmarks/bench_morse.py tests/benchmarks/bench_networks.py
+	$(BENCH) tests/benchmarks/bench_networks.py --benchmark-json=notebooks/results/06_gradients.json
+	$(BENCH) tests/benchmarks/bench_neighbors.py tests/benchmarks/bench_morse.py
 
 format: .venv/installed
 	$(BIN)/ruff check --fix .

@@ -12,6 +12,13 @@ Of a smooth loss of a few parameters all critical points are found instead, and 
 
     >>> lb.barcode(lb.morse_complex(lb.functions.HumpCamel6()))
     Barcode(6 bars, 1 infinite; HumpCamel6)
+
+Of a network (``lb.networks.loss_of``), or of any loss with gradients, minima are found and joined by paths that bound the passes:
+
+    >>> starts = lb.sample(lb.functions.HumpCamel6(), 64).points
+    >>> minima = lb.find_minima(lb.functions.HumpCamel6(), starts).distinct(0.01)
+    >>> lb.barcode(lb.connect(lb.functions.HumpCamel6(), minima))
+    Barcode(6 bars, 1 infinite; HumpCamel6)
 """
 
 from . import data, functions, networks
