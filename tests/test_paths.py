@@ -2,6 +2,9 @@
 
 import itertools
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -238,3 +241,30 @@ def test_images_that_would_not_fit():
     minima = lb.Minima(torch.zeros(100, 10**6), torch.zeros(100), torch.zeros(100))
     with pytest.raises(MemoryError, match=r"4,950 paths: expected to fit .* join fewer pairs"):
         lb.connect(lb.functions.HumpCamel6(), minima, images=1000)
+
+
+PEAK = """
+import re, torch, lossbarcode as lb
+from pathlib import Path
+from lossbarcode._paths import _connect
+
+def memory(which):
+    return int(re.search(rf"{which}:\\s+(\\d+) kB", Path("/proc/self/status").read_text()).group(1)) * 1024
+
+announced = []
+_connect.check_memory = lambda size, *rest: announced.append(size)
+random = torch.Generator().manual_seed(0)
+loss = lambda x: x.square().sum(1)
+points = torch.randn(6, 100_000, generator=random)
+minima = lb.Minima(points, loss(points), torch.zeros(6))
+before = memory("VmRSS")
+lb.connect(loss, minima, rounds=3, steps=3, progress=False)
+print(announced[0], memory("VmHWM") - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
+def test_memory_is_as_announced():
+    found = subprocess.run([sys.executable, "-c", PEAK], capture_output=True, text=True, check=True)
+    announced, held = map(float, found.stdout.split())
+    assert announced / 6 < held < announced

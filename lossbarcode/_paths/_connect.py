@@ -23,7 +23,7 @@ from .._minima import Minima
 from .._progress import shown
 from .._sampling import check_bounds, name_of
 from .._types import Bounds, Loss, Rows, Values
-from ._polygons import at, evened, highest, joined, renumbered, spread
+from ._polygons import PLACES, at, evened, highest, joined, renumbered, spread
 
 SPREAD = 5  # steps after which images are spread along their path again
 REACH = 0.2  # the farthest that an image goes in a step, in chords
@@ -164,9 +164,9 @@ def connect(
     images, steps, rounds = check_count(images, "images", least=3), check_count(steps, "steps"), check_count(rounds, "rounds", least=0)
     evidence = check_count(evidence, "evidence", least=0)
     box = minima.bounds if bounds is None else check_bounds(bounds).to(minima.points)
-    size = minima.points.element_size() * minima.points.shape[1]
+    held = 14 * len(pairs) * (images + 2 * rounds) * minima.points.shape[1] + 6 * PLACES  # images several times over, places by chunks
     advice = "join fewer pairs, or take fewer images or rounds"
-    check_memory(12 * len(pairs) * (images + 2 * rounds) * size, minima.points.device, f"{len(pairs):,} paths", advice)
+    check_memory(held * minima.points.element_size(), minima.points.device, f"{len(pairs):,} paths", advice)
     kept = Checkpoint(checkpoint, loss, minima.points, pairs, images, steps, rounds, tolerance, adaptive, climb, box)
     state = kept.load(minima.points.device)
     if state is None:

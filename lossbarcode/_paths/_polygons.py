@@ -14,7 +14,7 @@ from .._types import Loss, Values
 
 PROBES = 3  # places at which a chord is looked at first, besides its ends
 MOST_PROBES = 64  # and at most
-PLACES = 1 << 26  # coordinates of places on polygons that are in memory at a time
+PLACES = 1 << 24  # coordinates of places on polygons that are in memory at a time
 
 
 def at(points: Tensor, where: Tensor) -> Tensor:
