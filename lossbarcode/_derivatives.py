@@ -69,14 +69,10 @@ def low_eigenvalues(loss: Loss, points: Points, free: Tensor, *, steps: int = 20
     if d <= steps:
         axes = torch.eye(d, dtype=points.dtype, device=points.device)
         hessian = torch.stack([hessian_product(loss, points, axis.expand(n, d)) for axis in axes], 1)
-        # held coordinates get a place of their own above all others
-        above = 2 * hessian.abs().sum((1, 2))[:, None] + 1
-        hessian = torch.where(free[:, :, None] & free[:, None], hessian, torch.diag_embed(above.expand(n, d)))
-        values = torch.linalg.eigvalsh((hessian + hessian.mT) / 2)
-        return torch.where(values < 0.75 * above, values, torch.inf)
+        return eigenvalues_within((hessian + hessian.mT) / 2, free)
     draw = torch.randn(1, d, dtype=points.dtype, generator=torch.Generator().manual_seed(0)).to(points.device)
     basis, diagonal, beside = [], [], []
-    vector = normalized(draw * free)
+    vector = normalized(draw * free)  # zero once the space that the products span is exhausted
     for _ in range(steps):
         basis.append(vector)
         product = hessian_product(loss, points, vector) * free
@@ -87,7 +83,16 @@ def low_eigenvalues(loss: Loss, points: Points, free: Tensor, *, steps: int = 20
         beside.append(product.norm(dim=1))
         vector = normalized(product)
     alpha, beta = torch.stack(diagonal, 1), torch.stack(beside[:-1], 1)
-    return torch.linalg.eigvalsh(torch.diag_embed(alpha) + torch.diag_embed(beta, 1) + torch.diag_embed(beta, -1))
+    matrix = torch.diag_embed(alpha) + torch.diag_embed(beta, 1) + torch.diag_embed(beta, -1)
+    return eigenvalues_within(matrix, torch.stack(basis, 1).any(2))
+
+
+def eigenvalues_within(matrix: Tensor, free: Tensor) -> Tensor:
+    """Eigenvalues of symmetric matrices ``[n m m]`` on the free coordinates ``[n m]``, ascending; inf for each of the others."""
+    above = 2 * matrix.abs().sum((1, 2))[:, None] + 1  # a place of their own for those, above all eigenvalues
+    matrix = torch.where(free[:, :, None] & free[:, None], matrix, torch.diag_embed(above.expand_as(free)))
+    values = torch.linalg.eigvalsh(matrix)
+    return torch.where(values < 0.75 * above, values, torch.inf)
 
 
 def normalized(vectors: Tensor) -> Tensor:

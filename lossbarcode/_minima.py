@@ -112,7 +112,7 @@ class Recipe:
         momentum: part of the last step that goes into the next.
 
     Raises:
-        ValueError: if epochs or batch size are no whole numbers of at least 1, or a rate is not positive.
+        ValueError: if epochs or batch size are no whole numbers of at least 1, a rate is not positive, or momentum not from 0 to 1.
 
     Source:
         The two of :cite:t:`barannikov2020loss` are ``Recipe.small()`` and ``Recipe.annealed()``.
@@ -132,6 +132,8 @@ class Recipe:
         for name, rate in (("rate", self.rate), ("last_rate", self.last_rate)):
             if rate is not None and not rate > 0:
                 raise ValueError(f"Recipe.{name}: expected a positive learning rate, got {rate}")
+        if not 0 <= self.momentum < 1:
+            raise ValueError(f"Recipe.momentum: expected at least 0 and less than 1, got {self.momentum}")
 
     @classmethod
     def small(cls) -> Recipe:

@@ -26,3 +26,19 @@ def threads(request):
     torch.set_num_threads(request.param)
     yield request.param
     torch.set_num_threads(before)
+
+
+def pytest_generate_tests(metafunc):
+    """A test that takes ``bad_input`` runs once for each row of its module's table BAD: a call, and what its ValueError must say."""
+    if "bad_input" in metafunc.fixturenames:
+        metafunc.parametrize("bad_input", metafunc.module.BAD.values(), ids=metafunc.module.BAD, indirect=True)
+
+
+@pytest.fixture
+def bad_input(request):
+    def refused():
+        call, message = request.param
+        with pytest.raises(ValueError, match=message):
+            call()
+
+    return refused

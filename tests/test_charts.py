@@ -252,5 +252,7 @@ def test_profiles_show_the_loss_along_every_path():
     assert "3 of 15 paths shown, the lowest" in drawn(lb.charts.profiles(paths, limit=3))
     lowest = {f"{a} to {b}" for a, b in paths.pairs[paths.saddle.argsort()[:3]].tolist()}
     assert {row["path"] for row in rows_of(lb.charts.profiles(paths, limit=3), "path")} == lowest
+    with pytest.raises(ValueError, match="profiles: expected at most 4,500 images a path, got 5,001; connect with fewer"):
+        lb.charts.profiles(lb.connect(loss, minima, pairs=paths.pairs[:1], rounds=0, images=5000))
     with pytest.raises(ValueError, match="before: expected the 15 pairs of the paths, got 5 pairs of which some are others"):
         lb.charts.profiles(paths, before=lb.connect(loss, minima, pairs=paths.pairs[:5], rounds=0))

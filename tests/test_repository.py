@@ -1,6 +1,7 @@
 """What a reader of the repository relies on: README, addresses, notebooks, layers."""
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -81,6 +82,16 @@ def test_readme_example_runs(tmp_path):
     assert "birth" in done.stdout
     assert "vega" in (tmp_path / "barcode.html").read_text()
     assert done.stderr == ""
+
+
+def test_numbers_of_the_readme_are_measured():
+    """A hundred million samples in about a minute, with 15 bytes each."""
+    text = (ROOT / "README.md").read_text()
+    runs = json.loads((ROOT / "notebooks/results/10_performance.json").read_text())["benchmarks"]
+    (run,) = [run for run in runs if run["extra_info"].get("samples") == 10**8]
+    assert "a hundred million samples in about a minute, with 15 bytes each" in " ".join(text.split())
+    assert run["stats"]["median"] < 75
+    assert round(run["extra_info"]["bytes_per_sample"]) <= 15
 
 
 def test_intro_example_runs():

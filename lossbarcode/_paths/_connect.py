@@ -128,7 +128,8 @@ def connect(
         tolerance: a path has converged when two rounds in a row change its highest loss by less; unit: the loss. Default: a
             thousandth of the height of the straight way above the lower of its ends, in the median over pairs.
         adaptive: leave paths alone as soon as a chain through other minima is lower than they seem able to become: than what they are
-            now less twice what the last round gained. So far the barcode has been the same up to the tolerance, for less work.
+            now less twice what the last round gained. That is a guess: the barcode is the same up to the tolerance where paths converge;
+            where rounds end before that, it can be higher than with all paths at full effort.
         climb: let the highest image climb along its path, so that it ends at a saddle.
         evidence: products with the Hessian spent on each highest point that the barcode uses; 0: none.
         bounds: stay in this box ``[d 2]``; default: that of the minima.
@@ -169,21 +170,12 @@ def connect(
     check_memory(held * minima.points.element_size(), minima.points.device, f"{len(pairs):,} paths", advice)
     kept = Checkpoint(checkpoint, loss, minima.points, pairs, images, steps, rounds, tolerance, adaptive, climb, box)
     state = kept.load(minima.points.device)
-    if state is None:
-        place = torch.linspace(0, 1, images, dtype=minima.points.dtype, device=minima.points.device).expand(len(pairs), images)
-        ends = minima.points[pairs]
-        state = {"points": torch.lerp(ends[:, :1], ends[:, 1:], place[..., None]), "place": place.clone(), "round": 0}
     if tolerance is None:
         straight, _, _ = highest(loss, minima.points[pairs], torch.inf)
         tolerance = max(1e-3 * float((straight - minima.values[pairs].amin(1)).median()), torch.finfo(straight.dtype).tiny)
     if not tolerance > 0:
         raise ValueError(f"tolerance: expected a positive difference of losses, got {tolerance}")
-    if "height" not in state:
-        state["height"], state["peak"], state["next"] = highest(loss, state["points"], tolerance)
-        state["change"] = torch.full_like(state["height"], torch.inf)
-        state["momentum"] = torch.full_like(state["height"], MOMENTUM)
-        state["calm"] = torch.zeros_like(pairs[:, 0])
-        state["pace"], state["speed"] = torch.zeros_like(state["place"]), torch.zeros_like(state["points"])
+    state = straight_lines(loss, minima, pairs, images, tolerance) if state is None else state
     with tqdm(desc="paths", unit="round", initial=state["round"], total=rounds, **shown(progress)) as bar:
         while state["round"] < rounds:
             active = state["calm"] < 2
@@ -200,6 +192,18 @@ def connect(
             kept.save(state)
     kept.save(state, now=True)
     return finished(loss, minima, pairs, state, tolerance, evidence, box)
+
+
+def straight_lines(loss: Loss, minima: Minima, pairs: Tensor, images: int, tolerance: float) -> dict:
+    """The state at the beginning: images evenly on straight lines, at rest, and where these are highest."""
+    place = torch.linspace(0, 1, images, dtype=minima.points.dtype, device=minima.points.device).repeat(len(pairs), 1)
+    points = torch.lerp(minima.points[pairs[:, :1]], minima.points[pairs[:, 1:]], place[..., None])
+    height, peak, following = highest(loss, points, tolerance)
+    return {
+        **{"round": 0, "points": points, "place": place, "pace": torch.zeros_like(place), "speed": torch.zeros_like(points)},
+        **{"height": height, "peak": peak, "next": following, "change": torch.full_like(height, torch.inf)},
+        **{"momentum": torch.full_like(height, MOMENTUM), "calm": torch.zeros_like(pairs[:, 0])},
+    }
 
 
 def advance(loss: Loss, state: dict, rows: Rows, steps: int, climb: bool, tolerance: float, box: Bounds | None) -> None:

@@ -22,7 +22,7 @@ def profiles(paths: Paths, *, before: Paths | None = None, limit: int = 30, widt
         width, height: of the drawing, in pixels.
 
     Raises:
-        ValueError: if ``before`` joins other pairs.
+        ValueError: if ``before`` joins other pairs, or a path has more images than can be drawn.
 
     Example:
         >>> import torch, lossbarcode as lb
@@ -34,7 +34,10 @@ def profiles(paths: Paths, *, before: Paths | None = None, limit: int = 30, widt
     if before is not None and before.pairs.tolist() != paths.pairs.tolist():
         raise ValueError(f"before: expected the {len(paths)} pairs of the paths, got {len(before)} pairs of which some are others")
     together = [paths] if before is None else [paths, before]
-    limit = min(limit, MOST_PLACES // sum(each.values.shape[1] for each in together))
+    images = sum(each.values.shape[1] for each in together)
+    if images > MOST_PLACES:
+        raise ValueError(f"profiles: expected at most {MOST_PLACES:,} images a path, got {images:,}; connect with fewer")
+    limit = min(limit, MOST_PLACES // images)
     lowest = paths.saddle.argsort(stable=True)[:limit].tolist()
     names = [f"{a} to {b}" for a, b in paths.pairs[lowest].tolist()]
     rows = pd.concat(along(each, lowest, names).assign(when=when) for each, when in zip(together, ("now", "before"), strict=False))
