@@ -21,10 +21,11 @@ Of a network (``lb.networks.loss_of``), or of any loss with gradients, minima ar
     Barcode(6 bars, 1 infinite; HumpCamel6)
 """
 
-from . import data, functions, networks
+from . import data, experiments, functions, networks
 from ._barcode import Barcode, barcode, one_point_bars
 from ._basins import Basins, basins
 from ._canonical import CanonicalForm, canonical_form
+from ._evidence import evidence
 from ._graph import Graph
 from ._minima import Minima, Recipe, find_minima
 from ._morse import MorseComplex, Separatrices, morse_complex
@@ -32,6 +33,7 @@ from ._neighbors import Grid, Lattice, NeighborTable
 from ._paths import Paths, connect
 from ._sampling import Samples, from_grid, from_points, sample
 from ._score import bottleneck_distance, to_score, wasserstein_distance
+from ._subgradient import subgradient_norm
 
 __version__ = "0.1.0"
 
@@ -47,6 +49,7 @@ def __getattr__(name: str):
 
 __all__ = [
     "Barcode", "Basins", "CanonicalForm", "Graph", "Grid", "Lattice", "Minima", "MorseComplex", "NeighborTable", "Paths", "Recipe",
-    "Samples", "Separatrices", "barcode", "basins", "bottleneck_distance", "canonical_form", "charts", "connect", "data", "find_minima",
-    "from_grid", "from_points", "functions", "morse_complex", "networks", "one_point_bars", "sample", "to_score", "wasserstein_distance",
+    "Samples", "Separatrices", "barcode", "basins", "bottleneck_distance", "canonical_form", "charts", "connect", "data", "evidence",
+    "experiments", "find_minima", "from_grid", "from_points", "functions", "morse_complex", "networks", "one_point_bars", "sample",
+    "subgradient_norm", "to_score", "wasserstein_distance",
 ]  # fmt: skip

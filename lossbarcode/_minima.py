@@ -41,6 +41,7 @@ class Minima:
         curvature: lowest eigenvalue of the Hessian ``[k]``, of more than 20 parameters the lowest one found; or None. Not negative at a
             minimum.
         test_error: share of test data that is classified wrongly ``[k]``, or None.
+        tolerance: length of the gradient below which a descent counts as converged.
         bounds: the box ``[d 2]``, or None.
         name: the loss.
     """
@@ -50,6 +51,7 @@ class Minima:
     gradient_norm: Values
     curvature: Values | None = None
     test_error: Values | None = None
+    tolerance: float = torch.inf
     bounds: Bounds | None = None
     name: str = ""
 
@@ -74,18 +76,26 @@ class Minima:
         pairs = torch.stack([own, others], 2).flatten(0, 1).sort(1).values
         return pairs.unique(dim=0)
 
-    def distinct(self, apart: float) -> Minima:
-        """One of each of those that are within ``apart`` of each other (unit: that of the points), ascending in loss.
+    def distinct(self, apart: float, *, by: Tensor | None = None) -> Minima:
+        """One of each of those that are within ``apart`` of each other, ascending in loss.
+
+        Args:
+            apart: distance, in the unit of the points.
+            by: what to compare instead of points ``[k m]``, for example outputs of networks, which do not tell copies with other numbers
+                for the same hidden units apart.
 
         Raises:
-            ValueError: if the distance is not positive.
+            ValueError: if the distance is not positive, or ``by`` has other rows.
         """
         from scipy.sparse.csgraph import connected_components
 
         if not apart > 0:
             raise ValueError(f"apart: expected a positive distance in the unit of the points, got {apart}")
+        by = self.points if by is None else by
+        if by.ndim != 2 or len(by) != len(self):
+            raise ValueError(f"by: expected a row for each of the {len(self)} minima, got shape {list(by.shape)}")
         order = self.values.argsort(stable=True)
-        near = torch.cdist(self.points[order], self.points[order], compute_mode=EXACT) < apart
+        near = torch.cdist(by[order], by[order], compute_mode=EXACT) < apart
         _, group = connected_components(near.cpu().numpy(), directed=False)
         _, first = np.unique(group, return_index=True)
         return self[order[torch.from_numpy(np.sort(first)).to(order.device)]]
@@ -219,7 +229,7 @@ def find_minima(
     norm = state["gradient"].masked_fill(held, 0).norm(dim=1)
     lowest = low_eigenvalues(loss, points, ~held)[:, 0] if curvature else None
     wrong = None if test_error is None else test_error(points)
-    return Minima(points, state["values"], norm, lowest, wrong, box, name_of(loss))
+    return Minima(points, state["values"], norm, lowest, wrong, tolerance, box, name_of(loss))
 
 
 def train(loss: Loss, state: dict, recipe: Recipe, seed: int, kept: Checkpoint, progress: bool | None) -> None:

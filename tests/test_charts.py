@@ -5,6 +5,7 @@ import math
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import vl_convert
@@ -232,6 +233,37 @@ def test_morse_map_says_how_many_lines_it_shows():
     total = len(complex_.separatrices.start)
     assert total > 8000
     assert f"4,225 critical points, 1,500 of {total:,} lines shown" in drawn(chart)
+
+
+def test_barcodes_side_by_side():
+    table = pd.concat([bars_of([(0.0, 1.0), (0.5, 3.0)]).table().assign(depth=depth) for depth in (2, 4)], ignore_index=True)
+    table["converged"] = [True, True, False, True, True, True]
+    chart = lb.charts.barcodes(table, "depth")
+    svg = drawn(chart)
+    assert "6 bars; 1 not converged (hollow)" in svg
+    assert "depth" in svg
+    rows = rows_of(chart, "place", "birth")
+    assert [(row["name"], row["birth"]) for row in rows if not row["converged"]] == [("2", 0.5)]
+    for name, group in (("2", 0), ("4", 1)):
+        own = [row for row in rows if row["name"] == name]
+        assert all(group < row["place"] < group + 0.8 for row in own)
+        assert sorted((row["birth"], row["death"]) for row in own if row["death"]) == [(0.0, 1.0), (0.5, 3.0)]
+    lowest = min(row["birth"] for row in rows)
+    assert [row["birth"] for row in rows if row["death"] is None] == [lowest] * 2
+
+
+def test_barcodes_say_what_they_leave_out():
+    table = many_bars(3000).table().assign(loss="one")
+    chart = lb.charts.barcodes(table, "loss", log=True)
+    assert "40 of 3,000 bars shown, the longest of each" in drawn(lb.charts.barcodes(table, "loss"))
+    rows = rows_of(chart, "place")
+    assert sorted(row["death"] for row in rows if row["death"]) == list(range(2962, 3001))
+    for bad, message in (
+        (table[:0], "table: expected rows with birth, death and loss, got 0 rows without any"),
+        (table.drop(columns="birth"), r"got 3000 rows without \['birth'\]"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            lb.charts.barcodes(bad, "loss")
 
 
 def test_profiles_show_the_loss_along_every_path():

@@ -58,6 +58,13 @@ def test_curvature_where_few_eigenvalues_differ(d):
     torch.testing.assert_close(bowl.curvature, torch.full((1,), 2.0, dtype=torch.float64))
 
 
+def test_distinct_by_something_else():
+    places = torch.tensor([[0.0], [1.0], [-1.0], [3.0]])
+    minima = lb.Minima(places, torch.tensor([2.0, 1.0, 1.0, 0.0]), torch.zeros(4))
+    assert len(minima.distinct(0.5)) == 4
+    assert minima.distinct(0.5, by=places.abs()).points.flatten().tolist() == [3.0, 1.0, 0.0]
+
+
 def test_nearest_pairs():
     places = torch.tensor([[0.0], [1.0], [3.0], [10.0]])
     minima = lb.Minima(places, places[:, 0], places[:, 0])
@@ -186,8 +193,8 @@ def test_a_run_that_was_killed_goes_on(calls, tmp_path, monkeypatch):
         lb.find_minima(Mortal(loss, 10**9), loss.starts(3, seed=1), checkpoint=path, **options)
     inputs, targets = loss.data
     for other in (
-        lb.networks.loss_of(loss.template, (inputs, targets.flip(0)), penalty=1e-2),
-        lb.networks.loss_of(loss.template, loss.data, penalty=2e-2),
+        lb.networks.loss_of(loss.module_of(loss.starts(1)[0]), (inputs, targets.flip(0)), penalty=1e-2),
+        lb.networks.loss_of(loss.module_of(loss.starts(1)[0]), loss.data, penalty=2e-2),
     ):
         with pytest.raises(ValueError, match="got that of another run"):
             lb.find_minima(Mortal(other, 10**9), loss.starts(3), checkpoint=path, **options)
@@ -206,6 +213,7 @@ BAD = {
     "NaN": (lambda: lb.find_minima(lambda x: x.sum(1) * float("nan"), torch.zeros(1, 2)), "starts: expected a finite loss at every start, got 1 of 1 without; leave them out"),
     "infinity": (lambda: lb.find_minima(lambda x: 1 / x.sum(1), torch.tensor([[0.0], [1.0]])), "starts: expected a finite loss .* got 1 of 2 without"),
     "neighbors": (lambda: lb.find_minima(CAMEL, torch.zeros(2, 2)).nearest(2), "k: expected fewer neighbors than minima, got k = 2 for 2 minima"),
+    "by": (lambda: lb.find_minima(CAMEL, torch.zeros(2, 2)).distinct(1.0, by=torch.zeros(3, 1)), r"by: expected a row for each of the 2 minima, got shape \[3, 1\]"),
     "epochs": (lambda: lb.Recipe(0, 1.0), r"Recipe.epochs: expected a whole number of at least 1, got 0"),
     "batch size": (lambda: lb.Recipe(1, 1.0, batch_size=0), r"Recipe.batch_size: expected a whole number of at least 1, got 0"),
     "rate": (lambda: lb.Recipe(1, -1.0), r"Recipe.rate: expected a positive learning rate, got -1.0"),

@@ -252,10 +252,12 @@ def test_autocast():
 def test_alignment_undoes_a_permutation(name):
     loss = lb.networks.loss_of(NETWORKS[name]().double(), images())
     point = loss.starts(1, seed=2)[0]
-    layers = lb.networks._align.chain(loss)
+    layers, odd = lb.networks._align.chain(loss)
     random = torch.Generator().manual_seed(0)
     orders = [torch.randperm(len(loss.parameters(point)[layer[0]]), generator=random) for layer in layers[:-1]]
-    shuffled = torch.cat([v.flatten() for v in lb.networks._align.permuted(layers, loss.parameters(point), orders).values()])
+    signs = [1.0 - 2 * flips * torch.randint(2, order.shape, generator=random) for order, flips in zip(orders, odd, strict=True)]
+    assert any((sign < 0).any() for sign in signs) == (name == "tanh")
+    shuffled = torch.cat([v.flatten() for v in lb.networks._align.permuted(layers, loss.parameters(point), orders, signs).values()])
     assert not torch.equal(shuffled, point)
     both = torch.stack([point, shuffled])
     torch.testing.assert_close(*loss(both))
@@ -268,8 +270,10 @@ def test_alignment_through_flattened_channels():
     network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Tanh(), nn.Flatten(), nn.Linear(16, 3)).double()
     loss = lb.networks.loss_of(network, images())
     point = loss.starts(1)[0]
-    layers = lb.networks._align.chain(loss)
-    shuffled = lb.networks._align.permuted(layers, loss.parameters(point), [torch.tensor([2, 0, 3, 1])])
+    layers, odd = lb.networks._align.chain(loss)
+    assert odd == [True]
+    orders, signs = [torch.tensor([2, 0, 3, 1])], [torch.tensor([1.0, -1.0, -1.0, 1.0])]
+    shuffled = lb.networks._align.permuted(layers, loss.parameters(point), orders, signs)
     both = torch.stack([point, torch.cat([v.flatten() for v in shuffled.values()])])
     torch.testing.assert_close(*loss(both))
     assert torch.equal(lb.networks.align(loss, both)[1], point)
@@ -278,6 +282,26 @@ def test_alignment_through_flattened_channels():
 class TellsApart(nn.Module):
     def forward(self, x):
         return x * torch.arange(x.shape[1], dtype=x.dtype)
+
+
+def test_fixed_parameters_are_no_part_of_points():
+    module = NETWORKS["tanh"]().double()
+    module[1].bias.requires_grad_(False).fill_(0.25)
+    loss = lb.networks.loss_of(module, images(), penalty=0.1)
+    whole = lb.networks.loss_of(NETWORKS["tanh"]().double(), images(), penalty=0.1)
+    assert loss.dimension == whole.dimension - module[1].bias.numel()
+    point = loss.starts(2, seed=1)[1]
+    back = loss.module_of(point)
+    assert torch.equal(back[1].bias, module[1].bias)
+    assert [p.requires_grad for p in back.parameters()] == [p.requires_grad for p in module.parameters()]
+    assert torch.equal(loss.point_of(back), point)
+    fixed = module[1].bias.square().sum() * 0.1  # the penalty counts what can move
+    torch.testing.assert_close(loss(point[None]) + fixed, whole(whole.point_of(back)[None]))
+    assert lb.networks.loss_of(back, images()).dimension == loss.dimension
+    with pytest.raises(
+        ValueError, match=r"align: expected all parameters of FullyConnected to be free, got some of \['1.weight', '1.bias'\]"
+    ):
+        lb.networks.align(loss, loss.starts(2))
 
 
 def test_alignment_changes_no_loss_and_brings_networks_closer():
@@ -312,7 +336,7 @@ def test_bad_modules_and_data():
 
     cases = [
         (lambda: lb.networks.loss_of(make().half(), data), "module: expected parameters in float32 or in float64 on one device, got"),
-        (lambda: lb.networks.loss_of(nn.Flatten(), data), r"module: .* got \[\] in Flatten"),
+        (lambda: lb.networks.loss_of(nn.Flatten(), data), r"module: expected parameters that require gradients, got none in Flatten"),
         (lambda: lb.networks.loss_of(make(), (data[0], data[1][:5])), r"data: expected tensors with equally many rows, .* got \[5, 20\]"),
         (lambda: lb.networks.loss_of(make(), (data[0][:0], data[1][:0])), r"data: .* at least one, got \[0\]"),
         (lambda: lb.networks.loss_of(make(), data[0]), r"data: expected \(inputs, targets\), a mapping, or an iterable of .* got a Tensor"),

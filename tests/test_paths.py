@@ -4,9 +4,11 @@ import itertools
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -222,6 +224,24 @@ def test_networks_from_minima_to_bars():
 def connect(count=6, **options):
     points = torch.rand(count, 2, generator=torch.Generator().manual_seed(0))
     return lb.connect(lb.functions.HumpCamel6(), lb.Minima(points, points[:, 0], points[:, 0]), **options)
+
+
+def test_evidence_names_ends_that_are_not_converged():
+    loss = lb.functions.HumpCamel6()
+    minima = lb.find_minima(loss, lb.sample(loss, 64, dtype=torch.float64).points).distinct(1e-3)
+    paths = lb.connect(loss, minima)
+    table, bars = lb.evidence(paths), lb.barcode(paths)
+    pd.testing.assert_frame_equal(table[bars.table().columns.tolist()], bars.table())
+    assert table["converged"].all()
+    assert table["kind"].tolist() == ["", *["index-1 saddle"] * 5]
+    steep = minima.gradient_norm.clone()
+    steep[2] = 1.0
+    one_not_reached = lb.evidence(lb.connect(loss, replace(minima, gradient_norm=steep)))
+    assert one_not_reached["converged"].tolist() == [True, True, False, True, True, True]
+    assert one_not_reached["gradient_norm"].tolist() == steep.tolist()
+    one_round = lb.evidence(lb.connect(loss, minima, rounds=1, tolerance=1e-9))
+    assert one_round["converged"].tolist() == [True, True, *[False] * 4]  # the line between the two lowest runs over their saddle (0, 0)
+    assert (one_round["change"][2:] > 1e-9).all()
 
 
 BAD = {

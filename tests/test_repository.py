@@ -29,7 +29,7 @@ TEXTS = [
 # A module imports only from those above it (design of the package).
 LAYERS = [
     "_kernels", "_progress", "_types", "_checks", "_machine", "_graph", "_canonical", "functions", "data", "_derivatives", "networks", "_neighbors", "_sampling", "_basins", "_morse",
-    "_checkpoint", "_minima", "_paths", "_elder", "_barcode", "_score", "charts", "__init__",
+    "_subgradient", "_checkpoint", "_minima", "_paths", "_elder", "_barcode", "_score", "_evidence", "charts", "experiments", "__init__",
 ]  # fmt: skip
 
 
@@ -68,7 +68,7 @@ def test_public_names():
         assert item.__doc__, name
         if callable(item) and not isinstance(item, type):
             assert "Example:" in item.__doc__, name
-    for module in (lb.functions, lb.charts):
+    for module in (lb.functions, lb.charts, lb.experiments):
         assert all(getattr(module, name).__doc__ for name in module.__all__)
     with pytest.raises(AttributeError, match="no attribute 'barcodes'"):
         _ = lb.barcodes

@@ -1,4 +1,4 @@
-"""Hidden units have no order: which permutation brings two networks closest."""
+"""Hidden units have no order, and some no sign: which numbering brings two networks closest."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ from torch import Tensor, nn
 from .._types import Points
 from ._loss import NetworkLoss
 
+ODD = (nn.Tanh, nn.Softsign, nn.Tanhshrink)  # of which a hidden unit may also change its sign, if nothing follows but
+LINEAR = (nn.Flatten, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.Dropout, nn.Identity)
+
 ROUNDS = 100  # sweeps over the layers; they end when nothing changes, which is mostly after ten
 
 
 def align(loss: NetworkLoss, points: Points, *, to: int = 0) -> Points:
     """Permute the hidden units of networks so that their weights are as close as can be found to those of one of them.
 
-    The networks compute what they did before; only straight lines between them change. Layer by layer the best assignment is found
-    exactly (by SciPy), until none gets better; all layers together need not be at their best then.
+    The networks compute what they did before; only straight lines between them change. Units whose activation is odd, as tanh is,
+    change their signs too. Layer by layer the best assignment is found exactly (by SciPy), until none gets better; all layers together
+    need not be at their best then.
 
     Args:
         loss: of a module that is a chain (``nn.Sequential``) of linear or convolution layers, BatchNorm, and layers without
@@ -47,13 +51,13 @@ def align(loss: NetworkLoss, points: Points, *, to: int = 0) -> Points:
     """
     if not 0 <= to < len(points):
         raise ValueError(f"to: expected a number from 0 to {len(points) - 1}, got {to}")
-    layers = chain(loss)
+    layers, odd = chain(loss)
     fixed = {name: value.double().cpu() for name, value in loss.parameters(points[to].detach()).items()}
     aligned = points.detach().clone()
     for point in aligned:  # SciPy assigns one matrix at a time
         moving = {name: value.double().cpu() for name, value in loss.parameters(point).items()}
-        orders = matching(layers, fixed, moving)
-        for name, value in permuted(layers, loss.parameters(point), orders).items():
+        orders, signs = matching(layers, odd, fixed, moving)
+        for name, value in permuted(layers, loss.parameters(point), orders, signs).items():
             loss.parameters(point)[name].copy_(value.clone())
     before, after = loss(points), loss(aligned)
     if not torch.allclose(before, after, rtol=torch.finfo(before.dtype).eps ** 0.5):
@@ -64,13 +68,20 @@ def align(loss: NetworkLoss, points: Points, *, to: int = 0) -> Points:
     return aligned
 
 
-def chain(loss: NetworkLoss) -> list[list[str]]:
-    """Of every layer the names of its parameters: its weight, and what goes with its outputs (biases, BatchNorm)."""
+def chain(loss: NetworkLoss) -> tuple[list[list[str]], list[bool]]:
+    """Of every layer the names of its parameters (its weight, and what goes with its outputs: biases, BatchNorm), and whether its units
+    may change their signs."""
     layers: list[list[str]] = []
+    between: list[list[nn.Module]] = []  # what follows each layer
     for name, module in loss.template.named_children():
         own = [f"{name}.{part}" for part, _ in module.named_parameters()]
+        if not set(own) <= set(loss.shapes):
+            raise ValueError(f"align: expected all parameters of {loss.name} to be free, got some of {own} that require no gradients")
+        if between:
+            between[-1].append(module)
         if isinstance(module, nn.Linear | nn.Conv2d):
             layers.append(own)
+            between.append([])
         elif isinstance(module, nn.modules.batchnorm._BatchNorm) and layers:
             layers[-1] += own
         elif own:
@@ -85,41 +96,53 @@ def chain(loss: NetworkLoss) -> list[list[str]]:
                 f"align: expected every layer to take all outputs of the one before, got {outputs} of "
                 f"{layer[0]} and {inputs} of {following[0]}"
             )
-    return layers
+    odd = [all(isinstance(m, (*ODD, *LINEAR)) for m in parts[:-1]) and any(isinstance(m, ODD) for m in parts) for parts in between[:-1]]
+    return layers, odd
 
 
-def matching(layers: list[list[str]], fixed: dict[str, Tensor], moving: dict[str, Tensor]) -> list[Tensor]:
-    """The order of the outputs of every layer but the last."""
+def matching(
+    layers: list[list[str]], odd: list[bool], fixed: dict[str, Tensor], moving: dict[str, Tensor]
+) -> tuple[list[Tensor], list[Tensor]]:
+    """The order of the outputs of every layer but the last, and their signs."""
     from scipy.optimize import linear_sum_assignment
 
     orders = [torch.arange(len(moving[layer[0]])) for layer in layers[:-1]]
+    signs = [torch.ones(len(order), dtype=torch.float64) for order in orders]
     for _ in range(ROUNDS):
         changed = False
         for i in range(len(orders)):
             current = [order if j != i else torch.arange(len(order)) for j, order in enumerate(orders)]
-            there = permuted(layers, moving, current)
+            there = permuted(layers, moving, current, [sign if j != i else torch.ones_like(sign) for j, sign in enumerate(signs)])
             similar = sum(rows(fixed[name]) @ rows(there[name]).T for name in layers[i])
             following = layers[i + 1][0]
             similar = similar + rows(by_unit(fixed[following], len(similar))) @ rows(by_unit(there[following], len(similar))).T
-            best = torch.from_numpy(linear_sum_assignment(similar.numpy(), maximize=True)[1])
-            every = torch.arange(len(best))
-            if similar[every, best].sum() > similar[every, orders[i]].sum() * (1 + 1e-12) + 1e-12:
-                orders[i], changed = best, True
+            every = torch.arange(len(similar))
+            now = (similar[every, orders[i]] * signs[i]).sum()
+            best = torch.from_numpy(linear_sum_assignment((similar.abs() if odd[i] else similar).numpy(), maximize=True)[1])
+            sign = torch.where((similar[every, best] < 0) & odd[i], -1.0, 1.0).double()
+            if (similar[every, best] * sign).sum() > now * (1 + 1e-12) + 1e-12:
+                orders[i], signs[i], changed = best, sign, True
         if not changed:
             break
-    return orders
+    return orders, signs
 
 
-def permuted(layers: list[list[str]], parameters: dict[str, Tensor], orders: list[Tensor]) -> dict[str, Tensor]:
-    """Parameters with the outputs of all layers but the last in another order."""
+def permuted(layers: list[list[str]], parameters: dict[str, Tensor], orders: list[Tensor], signs: list[Tensor]) -> dict[str, Tensor]:
+    """Parameters with the outputs of all layers but the last in another order, and with other signs."""
     result = dict(parameters)
-    for i, order in enumerate(orders):
-        order = order.to(parameters[layers[i][0]].device)
+    for i, (order, sign) in enumerate(zip(orders, signs, strict=True)):
+        weight = parameters[layers[i][0]]
+        order, sign = order.to(weight.device), sign.to(weight)
         for name in layers[i]:
-            result[name] = result[name][order]
+            result[name] = signed(result[name][order], sign)
         following = layers[i + 1][0]
-        result[following] = by_unit(result[following], len(order))[order].transpose(0, 1).flatten(1, 2)
+        result[following] = signed(by_unit(result[following], len(order))[order], sign).transpose(0, 1).flatten(1, 2)
     return result
+
+
+def signed(tensor: Tensor, sign: Tensor) -> Tensor:
+    """A tensor ``[units ...]`` times a sign a unit."""
+    return tensor * sign.view(-1, *[1] * (tensor.ndim - 1))
 
 
 def by_unit(weight: Tensor, units: int) -> Tensor:

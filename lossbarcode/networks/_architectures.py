@@ -27,6 +27,16 @@ class FullyConnected(nn.Sequential):
             inputs = width
         super().__init__(*layers, nn.Linear(inputs, outputs))
 
+    def forward(self, x: Tensor) -> Tensor:
+        """The layers one after the other, with rows of data as columns: products of many small matrices are up to twice as fast."""
+        x = x.flatten(1).mT
+        for layer in self:
+            if isinstance(layer, nn.Linear):
+                x = layer.weight @ x + layer.bias[:, None]
+            elif not isinstance(layer, nn.Flatten):
+                x = layer(x)
+        return x.mT
+
 
 class CNN(nn.Sequential):
     """Convolutions 3 x 3 of one width, the mean over the image, a linear layer; P2 has one to three layers of width 32."""

@@ -37,7 +37,8 @@ def loss_of(
     """The loss of a module on data as a function of its parameters.
 
     Args:
-        module: any module; it is copied and not changed. Its device and dtype are those of the loss.
+        module: any module; it is copied and not changed. Its device and dtype are those of the loss. Parameters that do not require
+            gradients stay as they are: they are no part of the points.
         data: ``(inputs, targets)``; or a mapping of tensors, which the module gets as keyword arguments (as models of Hugging
             Face do); or an iterable of such batches (a ``DataLoader``), gone through once. Rows are along the first axis.
         criterion: ``criterion(outputs, targets)`` (of mappings ``criterion(outputs, batch)``), the mean loss over the rows of a
@@ -49,8 +50,8 @@ def loss_of(
         autocast: compute outputs in this lower precision, for example ``torch.bfloat16`` on a GPU.
 
     Raises:
-        ValueError: if parameters are not in float32 or float64 on one device, if the data have no rows or not equally many, if the loss
-            of a batch is not one finite number, or differs when it is computed again.
+        ValueError: if no parameter requires gradients, if they are not in float32 or float64 on one device, if the data have no rows or
+            not equally many, if the loss of a batch is not one finite number, or differs when it is computed again.
 
     Warns:
         UserWarning: if the module does not allow ``vmap``, so that networks are evaluated one after the other.
@@ -88,7 +89,10 @@ class NetworkLoss:
         self.name = type(module).__name__
         self.criterion, self.penalty, self.batch_size, self.autocast = criterion, penalty, batch_size, autocast
         self.template = replace_all_batch_norm_modules_(copy.deepcopy(module)).eval().requires_grad_(False)
-        parameters = dict(self.template.named_parameters())
+        free = [name for name, parameter in module.named_parameters() if parameter.requires_grad]
+        parameters = {name: self.template.get_parameter(name) for name in free}
+        if not free:
+            raise ValueError(f"module: expected parameters that require gradients, got none in {self.name}; call .requires_grad_() first")
         kinds = sorted({(str(p.dtype), str(p.device)) for p in parameters.values()})
         if len(kinds) != 1 or next(iter(parameters.values())).dtype not in FLOATS:
             raise ValueError(
@@ -115,7 +119,7 @@ class NetworkLoss:
     def point_of(self, module: nn.Module) -> Tensor:
         """The parameters of a module of the same architecture as a point ``[d]``."""
         given = dict(module.named_parameters())
-        if {name: p.shape for name, p in given.items()} != self.shapes:
+        if {name: given[name].shape for name in self.shapes if name in given} != self.shapes:
             raise ValueError(f"module: expected the parameters of {self.name}, by name and shape, got those of {type(module).__name__}")
         return torch.cat([given[name].detach().reshape(-1) for name in self.shapes]).to(self.device, self.dtype)
 
@@ -123,7 +127,7 @@ class NetworkLoss:
         """A module with the parameters of a point ``[d]``, in evaluation mode."""
         module = copy.deepcopy(self.template)
         for name, value in self.parameters(self._checked(point[None])[0]).items():
-            module.get_parameter(name).copy_(value)
+            module.get_parameter(name).copy_(value).requires_grad_()
         return module
 
     def parameters(self, point: Tensor) -> dict[str, Tensor]:

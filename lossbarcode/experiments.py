@@ -1,0 +1,110 @@
+"""Tables that long experiments write.
+
+In: jobs and a function that does one. Out: a ``pandas.DataFrame``, and a CSV file that says where it came from, grows job by job and goes
+on after a kill. The notebooks keep theirs in ``notebooks/results``.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from datetime import date
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import torch
+
+__all__ = ["committed", "provenance", "run"]
+
+RESULTS = Path("results")
+PUBLIC = "https://raw.githubusercontent.com/lossbarcode/lossbarcode/main/notebooks/results/"
+
+
+def provenance(command: str) -> dict[str, str]:
+    """What a reader needs to know to repeat a table: command, device, versions, date."""
+    from . import __version__
+
+    cores = f"CPU, {os.cpu_count()} cores"
+    device = f"{torch.cuda.get_device_name()}; {cores}" if torch.cuda.is_available() else cores
+    versions = f"python {platform.python_version()}, torch {torch.__version__}, numpy {np.__version__}, lossbarcode {__version__}"
+    return {"command": command, "device": device, "versions": versions, "date": str(date.today())}
+
+
+def run(job: Callable[..., Iterable[Mapping]], jobs: Iterable[Mapping[str, Hashable]], *, file=None, command: str = ""):
+    """Do all jobs, and put what they return into one table.
+
+    Args:
+        job: called as ``job(**options)``; returns rows, mappings of columns.
+        jobs: options of each job. They become columns, before those that the job returns.
+        file: CSV that each job is appended to as soon as it is done; jobs that it has are not done again. The first lines say where
+            it came from.
+        command: with which the file is made, for those lines.
+
+    Returns:
+        ``pandas.DataFrame``, one row for each row of each job, in the order of the jobs.
+
+    Raises:
+        ValueError: if a job returns no rows (it would be done again each time), or the file has other columns.
+
+    Example:
+        >>> from lossbarcode import experiments
+        >>> def squares(upto):
+        ...     return [{"n": n, "square": n * n} for n in range(upto)]
+        >>> print(experiments.run(squares, [{"upto": 1}, {"upto": 2}]))
+           upto  n  square
+        0     1  0       0
+        1     2  0       0
+        2     2  1       1
+    """
+    import pandas as pd
+
+    jobs, file = list(jobs), None if file is None else Path(file)
+    keys = list(jobs[0]) if jobs else []
+    words = {key: str for key in keys if isinstance(jobs[0][key], str)}  # "2" stays a word
+    known = read(file, words) if file is not None and file.exists() else None
+    if known is not None and not set(keys) <= set(known.columns):
+        raise ValueError(f"file: expected columns {keys}, got {list(known.columns)} in {file}; name another file")
+    done = set() if known is None else set(known[keys].itertuples(index=False, name=None))
+    tables = [] if known is None else [known]
+    for options in jobs:
+        if tuple(options.values()) in done:
+            continue
+        rows = list(job(**options))
+        if not rows:
+            raise ValueError(f"job: expected at least one row, got none for {dict(options)}")
+        table = pd.DataFrame([{**options, **row} for row in rows])
+        if known is not None and list(table.columns) != list(known.columns):
+            raise ValueError(f"file: expected columns {list(table.columns)}, got {list(known.columns)} in {file}; name another file")
+        if file is not None:
+            if not file.exists():
+                head = "".join(f"# {key}: {value}\n" for key, value in provenance(command).items())
+                file.write_text(head + ",".join(table.columns) + "\n")
+            table.to_csv(file, mode="a", header=False, index=False, float_format="%.7g")
+        tables.append(table)
+    if file is not None:
+        return read(file, words)
+    return pd.concat(tables, ignore_index=True)
+
+
+def committed(name: str):
+    """A table of the repository, from ``results/`` beside the notebook or, if there is none (on Colab), from the public address.
+
+    Returns:
+        ``pandas.DataFrame``; what :func:`provenance` said is in its ``attrs``.
+    """
+    return read(RESULTS / name if (RESULTS / name).exists() else PUBLIC + name)
+
+
+def read(source, types: Mapping[str, type] | None = None):
+    """A CSV with comments ``# key: value`` at its beginning; some columns of given types."""
+    import fsspec
+    import pandas as pd
+
+    with fsspec.open(str(source), "rt") as lines:
+        text = lines.read()
+    head = [line[1:].partition(":") for line in text.splitlines() if line.startswith("#")]
+    table = pd.read_csv(StringIO(text), comment="#", keep_default_na=False, na_values=["nan", ""], dtype=types)
+    table.attrs = {key.strip(): value.strip() for key, _, value in head}
+    return table

@@ -1,0 +1,69 @@
+"""Tables of experiments: what they hold, where they came from, and what a killed run leaves."""
+
+import pandas as pd
+import pytest
+
+from lossbarcode import experiments
+
+JOBS = [{"name": "2", "power": 0.5}, {"name": "2-2", "power": 2.0}]
+
+
+class Job:
+    """Two rows a job; dies before the call of number ``fails``."""
+
+    def __init__(self, fails=None):
+        self.calls, self.fails = [], fails
+
+    def __call__(self, name, power):
+        if len(self.calls) == self.fails:
+            raise KeyboardInterrupt
+        self.calls.append(name)
+        return [{"n": n, "value": n**power, "says": ""} for n in (2, 3)]
+
+
+def test_a_killed_run_goes_on(tmp_path):
+    whole = experiments.run(Job(), JOBS)
+    assert whole.columns.tolist() == ["name", "power", "n", "value", "says"]
+    file = tmp_path / "table.csv"
+    with pytest.raises(KeyboardInterrupt):
+        experiments.run(Job(fails=1), JOBS, file=file, command="make table")
+    assert len(experiments.read(file)) == 2
+    rest = Job()
+    found = experiments.run(rest, JOBS, file=file)
+    assert rest.calls == ["2-2"]
+    pd.testing.assert_frame_equal(found.assign(says=""), whole, atol=1e-6)
+    nothing = Job()
+    again = experiments.run(nothing, JOBS, file=file)
+    assert nothing.calls == []
+    pd.testing.assert_frame_equal(again, found)
+
+
+def test_a_table_says_where_it_came_from(tmp_path):
+    file = tmp_path / "table.csv"
+    experiments.run(Job(), JOBS[:1], file=file, command="make table")
+    known = experiments.read(file).attrs
+    assert known["command"] == "make table"
+    assert {"device", "versions", "date"} <= set(known)
+    assert "torch" in known["versions"]
+
+
+def test_committed_tables_come_from_here_or_from_the_public_address(tmp_path, monkeypatch):
+    (tmp_path / "public").mkdir()
+    experiments.run(Job(), JOBS, file=tmp_path / "public" / "t.csv")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(experiments, "PUBLIC", f"{tmp_path}/public/")
+    assert len(experiments.committed("t.csv")) == 4
+    (tmp_path / "results").mkdir()
+    experiments.run(Job(), JOBS[:1], file="results/t.csv")
+    assert len(experiments.committed("t.csv")) == 2
+
+
+def test_bad_tables(tmp_path):
+    file = tmp_path / "table.csv"
+    experiments.run(Job(), JOBS, file=file)
+    with pytest.raises(ValueError, match=r"file: expected columns \['seed'\], got \['name', .* name another file"):
+        experiments.run(lambda seed: [{"n": 1}], [{"seed": 1}], file=file)
+    with pytest.raises(ValueError, match=r"file: expected columns \['name', 'power', 'n'\], got \['name', 'power', 'n', 'value'"):
+        experiments.run(lambda name, power: [{"n": 1}], [{"name": "3", "power": 1.0}], file=file)
+    with pytest.raises(ValueError, match=r"job: expected at least one row, got none for \{'seed': 1\}"):
+        experiments.run(lambda seed: [], [{"seed": 1}])
