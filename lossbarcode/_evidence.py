@@ -15,7 +15,8 @@ def evidence(paths: Paths):
 
     Besides the columns of :meth:`Barcode.table` there are ``gradient_norm`` at the minimum, ``change`` of the path that ends the bar in
     its last round, ``kind`` of that path's highest point (see :attr:`Paths.kind`; none for a bar without an end),
-    and ``converged``: whether gradient and change are within the tolerances of :func:`find_minima` and :func:`connect`.
+    ``reached``: whether the gradient is within the tolerance of :func:`find_minima`, and ``converged``: whether also the change is within
+    that of :func:`connect`.
 
     Args:
         paths: what :func:`connect` makes.
@@ -38,8 +39,9 @@ def evidence(paths: Paths):
     ends = bars.finite
     norm = paths.minima.gradient_norm[bars.minimum]
     change = paths.change[row].masked_fill(~ends, 0)
-    converged = (norm <= paths.minima.tolerance) & (change <= paths.tolerance)
+    reached = norm <= paths.minima.tolerance
+    converged = reached & (change <= paths.tolerance)
     kinds = paths.kind
-    columns = {"gradient_norm": norm, "change": change, "converged": converged}
+    columns = {"gradient_norm": norm, "change": change, "reached": reached, "converged": converged}
     kind = [kinds[i] if end else "" for i, end in zip(row.tolist(), ends.tolist(), strict=True)]
     return bars.table().assign(**{name: column.cpu().numpy() for name, column in columns.items()}, kind=kind)

@@ -6,12 +6,14 @@ on after a kill. The notebooks keep theirs in ``notebooks/results``.
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import date
 from io import StringIO
 from pathlib import Path
+from urllib.request import urlopen
 
 import numpy as np
 import torch
@@ -46,7 +48,8 @@ def run(job: Callable[..., Iterable[Mapping]], jobs: Iterable[Mapping[str, Hasha
         ``pandas.DataFrame``, one row for each row of each job, in the order of the jobs.
 
     Raises:
-        ValueError: if a job returns no rows (it would be done again each time), or the file has other columns.
+        ValueError: if there are no jobs or they differ in their options, if a job returns no rows (it would be done again each time) or
+            other columns than the rest, or if the file is one of other jobs.
 
     Example:
         >>> from lossbarcode import experiments
@@ -62,48 +65,57 @@ def run(job: Callable[..., Iterable[Mapping]], jobs: Iterable[Mapping[str, Hasha
 
     jobs, file = list(jobs), None if file is None else Path(file)
     keys = list(jobs[0]) if jobs else []
+    if not keys or any(set(options) != set(keys) for options in jobs):
+        raise ValueError(f"jobs: expected at least one, all with the same options, got {len(jobs)}, the first with {keys}")
     words = {key: str for key in keys if isinstance(jobs[0][key], str)}  # "2" stays a word
-    known = read(file, words) if file is not None and file.exists() else None
-    if known is not None and not set(keys) <= set(known.columns):
+    known = read(file, words) if file is not None and file.exists() else pd.DataFrame(columns=keys)
+    if not set(keys) <= set(known.columns):
         raise ValueError(f"file: expected columns {keys}, got {list(known.columns)} in {file}; name another file")
-    done = set() if known is None else set(known[keys].itertuples(index=False, name=None))
-    tables = [] if known is None else [known]
+    done = set(known[keys].itertuples(index=False, name=None))
+    columns, tables = list(known.columns) if done else None, []
     for options in jobs:
-        if tuple(options.values()) in done:
+        if tuple(options[key] for key in keys) in done:
             continue
         rows = list(job(**options))
         if not rows:
             raise ValueError(f"job: expected at least one row, got none for {dict(options)}")
         table = pd.DataFrame([{**options, **row} for row in rows])
-        if known is not None and list(table.columns) != list(known.columns):
-            raise ValueError(f"file: expected columns {list(table.columns)}, got {list(known.columns)} in {file}; name another file")
+        if columns is not None and set(table.columns) != set(columns):
+            raise ValueError(f"job: expected the columns {columns} of the other rows, got {list(table.columns)} for {dict(options)}")
+        columns = columns or list(table.columns)
+        tables.append(table[columns])
         if file is not None:
             if not file.exists():
+                file.parent.mkdir(parents=True, exist_ok=True)
                 head = "".join(f"# {key}: {value}\n" for key, value in provenance(command).items())
-                file.write_text(head + ",".join(table.columns) + "\n")
-            table.to_csv(file, mode="a", header=False, index=False, float_format="%.7g")
-        tables.append(table)
-    if file is not None:
-        return read(file, words)
-    return pd.concat(tables, ignore_index=True)
+                file.write_text(head + ",".join(columns) + "\n")
+            tables[-1].to_csv(file, mode="a", header=False, index=False, float_format="%.7g")
+    return pd.concat(tables, ignore_index=True) if file is None else read(file, words)
 
 
 def committed(name: str):
-    """A table of the repository, from ``results/`` beside the notebook or, if there is none (on Colab), from the public address.
+    """A result of the repository, from ``results/`` beside the notebook or, if it is not there (on Colab), from the public address.
 
     Returns:
-        ``pandas.DataFrame``; what :func:`provenance` said is in its ``attrs``.
+        Of a CSV ``pandas.DataFrame``; what :func:`provenance` said is in its ``attrs``. Of a JSON what it holds.
     """
-    return read(RESULTS / name if (RESULTS / name).exists() else PUBLIC + name)
+    source = RESULTS / name if (RESULTS / name).exists() else PUBLIC + name
+    return json.loads(text_of(source)) if name.endswith(".json") else read(source)
+
+
+def text_of(source: str | Path) -> str:
+    """What a file or an address holds."""
+    if str(source).startswith("http"):
+        with urlopen(source) as answer:
+            return answer.read().decode()
+    return Path(source).read_text()
 
 
 def read(source, types: Mapping[str, type] | None = None):
     """A CSV with comments ``# key: value`` at its beginning; some columns of given types."""
-    import fsspec
     import pandas as pd
 
-    with fsspec.open(str(source), "rt") as lines:
-        text = lines.read()
+    text = text_of(source)
     head = [line[1:].partition(":") for line in text.splitlines() if line.startswith("#")]
     table = pd.read_csv(StringIO(text), comment="#", keep_default_na=False, na_values=["nan", ""], dtype=types)
     table.attrs = {key.strip(): value.strip() for key, _, value in head}

@@ -44,10 +44,7 @@ import lossbarcode as lb
 
 # %%
 import os
-import platform
 import time
-from datetime import date
-from pathlib import Path
 
 import altair as alt
 import numpy as np
@@ -111,10 +108,6 @@ def pair_of_barcodes(dimension, log_n, method, pair):
     for (loss, a, alone_a), (_, b, alone_b) in zip(*(barcodes(dimension, n, method, 2 * pair + i) for i in (0, 1)), strict=True):
         yield {
             "function": type(loss).__name__,
-            "dimension": dimension,
-            "method": method,
-            "log_n": log_n,
-            "pair": pair,
             "distance": lb.bottleneck_distance(a, b),
             "bars": (len(a) + len(b)) / 2,
             "one_point": (alone_a + alone_b) / 2,
@@ -122,37 +115,10 @@ def pair_of_barcodes(dimension, log_n, method, pair):
 
 
 # %%
-RESULTS = Path("results")
-PUBLIC = "https://raw.githubusercontent.com/lossbarcode/lossbarcode/main/notebooks/results/"
-
-
-def committed(name):
-    """A committed table, from this folder or, on Colab, from the repository."""
-    return pd.read_csv(RESULTS / name if (RESULTS / name).exists() else PUBLIC + name, comment="#")
-
-
-def provenance():
-    """What a reader needs to know to repeat a table, as comment lines."""
-    return (
-        f"# command: LOSSBARCODE_PRESET={PRESET} python 04_convergence.py\n"
-        f"# device: CPU, {os.cpu_count()} cores; python {platform.python_version()}, torch {torch.__version__}, "
-        f"numpy {np.__version__}, lossbarcode {lb.__version__}\n# date: {date.today()}\n"
-    )
-
-
-def run(name, keys, jobs, job):
-    """All jobs as one table: what was run just now or, for the full preset, what the file has and what was missing from it."""
-    if PRESET != "full":
-        return pd.DataFrame([result for row in jobs for result in job(*row)])
-    path = RESULTS / name
-    done = set(committed(name)[keys].itertuples(index=False, name=None)) if path.exists() else set()
-    for row in jobs:
-        if row not in done:
-            results = pd.DataFrame(job(*row))
-            if not path.exists():
-                path.write_text(provenance() + ",".join(results.columns) + "\n")
-            results.to_csv(path, mode="a", header=False, index=False, float_format="%.7g")
-    return committed(name)
+def run(name, jobs, job):
+    """All jobs as one table; for the full preset in a file, without those that it has."""
+    file = f"results/{name}" if PRESET == "full" else None
+    return lb.experiments.run(job, jobs, file=file, command=f"LOSSBARCODE_PRESET={PRESET} python 04_convergence.py")
 
 
 def rows_to_run():
@@ -161,12 +127,12 @@ def rows_to_run():
         for dimension, pairs in zip(FUNCTIONS, most, strict=False):
             for method in METHODS:
                 for pair in range(pairs if method == "uniform" else min(pairs, 6)):
-                    yield dimension, log_n, method, pair
+                    yield dict(dimension=dimension, log_n=log_n, method=method, pair=pair)
 
 
 start = time.perf_counter()
 KEYS = ["dimension", "log_n", "method", "pair"]
-fresh = run("04_convergence.csv", KEYS, rows_to_run(), pair_of_barcodes)
+fresh = run("04_convergence.csv", rows_to_run(), pair_of_barcodes)
 print(f"{len(fresh)} rows in {(time.perf_counter() - start) / 60:.1f} minutes")
 
 # %% [markdown]
@@ -183,7 +149,7 @@ def check(fresh, table, keys, column):
     assert (gap < 1e-5).all()
 
 
-table = committed("04_convergence.csv")
+table = lb.experiments.committed("04_convergence.csv")
 check(fresh, table, ["function", *KEYS], "distance")
 
 # %% [markdown]
@@ -328,14 +294,20 @@ def error_of_sample(dimension, log_n, method, seed):
     for loss, bars, _ in barcodes(dimension, round(10**log_n), method, seed):
         if loss.name == SMOOTH[dimension].name:
             error = lb.bottleneck_distance(bars, TRUE[dimension])
-            yield {"function": type(loss).__name__, "dimension": dimension, "method": method, "log_n": log_n, "seed": seed, "error": error}
+            yield {"function": type(loss).__name__, "error": error}
 
 
 SEEDS = {"quick": 1, "full": 6}[PRESET]  # the first three pairs
-jobs = [(d, log_n, method, seed) for log_n in LEVELS for d in SMOOTH for method in METHODS for seed in range(SEEDS)]
+jobs = [
+    dict(dimension=d, log_n=log_n, method=method, seed=seed)
+    for log_n in LEVELS
+    for d in SMOOTH
+    for method in METHODS
+    for seed in range(SEEDS)
+]
 keys = ["dimension", "log_n", "method", "seed"]
-fresh = run("04_errors.csv", keys, jobs, error_of_sample)
-errors = committed("04_errors.csv")
+fresh = run("04_errors.csv", jobs, error_of_sample)
+errors = lb.experiments.committed("04_errors.csv")
 check(fresh, errors, ["function", *keys], "error")
 
 # %% mystnb={"figure": {"caption": "Mean bottleneck distance of a sample's barcode to the true one, against the number of samples N. Grey, dashed: the slope -1/D that the theory promises. Independent uniform points (blue), Sobol' points (green), grids moved at random (orange).", "name": "fig-errors"}}
@@ -419,13 +391,13 @@ def race(function, log_n):
     else:
         bars = lb.barcode(lb.morse_complex(loss, seed=1, progress=False))
     seconds = time.perf_counter() - start
-    yield {"function": function, "log_n": log_n, "seconds": seconds, "error": lb.bottleneck_distance(bars, exact)}
+    yield {"seconds": seconds, "error": lb.bottleneck_distance(bars, exact)}
 
 
 levels = {"quick": (5.0,), "full": (0.0, 5.0, 6.0, 7.0)}[PRESET]
-todo = [(loss.name, log_n) for log_n in levels for loss in RACE]
-raced = run("04_time_to_be_right.csv", ["function", "log_n"], todo, race)
-times = committed("04_time_to_be_right.csv")
+todo = [dict(function=loss.name, log_n=log_n) for log_n in levels for loss in RACE]
+raced = run("04_time_to_be_right.csv", todo, race)
+times = lb.experiments.committed("04_time_to_be_right.csv")
 check(raced, times, ["function", "log_n"], "error")
 
 # %% mystnb={"figure": {"caption": "Error of the sampled barcode against the time it took, for 10^5, 10^6 and 10^7 Sobol' points (joined), and the time to the exact barcode by the Morse complex (vertical ticks at the bottom). One colour a function.", "name": "fig-race"}}

@@ -43,6 +43,8 @@ import time
 from dataclasses import replace
 from math import factorial, prod
 
+import altair as alt
+import numpy as np
 import pandas as pd
 import torch
 from torch import nn
@@ -193,7 +195,8 @@ def samples_of(network, activation, log_n):
     seconds = time.perf_counter() - begun
     deep = bars.longest(20)
     starts = samples.points[deep.minimum].double()
-    minima = lb.find_minima(exact, starts, steps=3000 if activation == "tanh" else 400)
+    reached = lb.find_minima(exact, starts, steps=3000 if activation == "tanh" else 400)
+    minima = reached.distinct(1e-3)
     low = (samples.values < 1).nonzero().squeeze(1)
     low = low[:: max(1, len(low) // 5000)]
     points = torch.cat([minima.points, samples.points[low].double()])
@@ -208,7 +211,7 @@ def samples_of(network, activation, log_n):
             "lowest": float(samples.values.min()),
             "highest": float(samples.values.max()),
             "median_death": float(bars.death[bars.finite].median()),
-            "above_minimum": float((deep.birth.double() - minima.values).median()),
+            "above_minimum": float((deep.birth.double() - reached.values).median()),
             "deepest_reached": float(minima.values.min()),
             "enriched_death": float(own.median()) if len(own) else float("nan"),
         }
@@ -222,3 +225,208 @@ JOBS = [dict(network=n, activation=a, log_n=level) for level in levels for a in 
 start = time.perf_counter()
 fresh_samples = lb.experiments.run(samples_of, JOBS, file="results/05_samples.csv" if FULL else None, command=COMMAND)
 print(f"{len(fresh_samples)} rows in {(time.perf_counter() - start) / 60:.1f} minutes")
+
+# %% [markdown]
+# ## The tables
+#
+# From here on the figures show the committed tables. Minima that were just found with tanh must be among them: their losses do not
+# depend on how many descents there were.
+
+# %%
+keys = ["network", "activation", "penalty"]
+print(", ".join(f"{key}: {value}" for key, value in full_bars.attrs.items()))
+known = full_bars.groupby(keys)["birth"].apply(np.array)
+births = fresh[(fresh["activation"] == "tanh") & fresh["converged"]]
+gap = [np.abs(known[tuple(row[key] for key in keys)] - row["birth"]).min() for _, row in births.iterrows()]
+print(f"{len(gap)} minima; the farthest from a committed one: {max(gap):.0e}" if not FULL else f"{len(gap)} minima")
+assert max(gap) < 1e-4
+
+# %% [markdown]
+# ### Are they minima?
+#
+# `stationary` is the share of the descents whose gradient (tanh, below $10^{-6}$) or shortest subgradient (ReLU, below $10^{-4}$) vanished in the
+# steps that were granted; only those count as minima. `gradient` is what one would see without subgradients: the ends of a few ReLU descents,
+# most of which rest on a kink.
+
+# %%
+summary = (
+    full_bars[full_bars["penalty"] == PENALTY]
+    .groupby(["activation", "network", "seed"])
+    .agg(
+        stationary=("stationary", "first"),
+        classes=("classes", "first"),
+        joined=("birth", "size"),
+        lowest=("birth", "min"),
+        reach=("reach", "first"),
+    )
+    .unstack("seed")
+)
+assert full_bars["starts"].ge(1000).all()
+summary.round(3)
+
+# %% tags=["nbval-ignore-output"]
+loss = loss_of("2", "ReLU", PENALTY)
+starts = torch.randn(40, loss.dimension, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).to(DEVICE)
+ends = lb.find_minima(loss, starts, steps=400)
+subgradient = lb.subgradient_norm(loss, ends.points)
+measures = pd.DataFrame({"gradient": ends.gradient_norm.cpu(), "shortest subgradient": subgradient.cpu()})
+assert (measures["gradient"] > 1e-4).mean() > 0.3
+assert (measures["shortest subgradient"] < 1e-4).mean() > 0.9
+measures.quantile([0.25, 0.5, 0.75, 0.9]).map("{:.1e}".format)
+
+# %% [markdown]
+# A vanishing gradient alone makes no minimum: the network whose weights are all zero is stationary, and for one hidden layer a saddle. Such a point
+# shows itself in the barcode: the path leaves it without climbing, and its bar has no length. With two and more hidden layers the zero
+# network *is* a minimum, because the error changes only in the third order of the weights and the penalty in the second. Its
+# loss is that of the best constant, 0.73, and it has nothing lower on its level; many ReLU descents end there.
+#
+# ### The barcodes
+
+# %% mystnb={"figure": {"caption": "Barcodes of the seven networks with tanh, penalty 0.0005: each class of minima from its loss (dot) to the highest loss on the lowest path found to something lower (diamond). Hollow: an end that is not converged.", "name": "fig-small-tanh"}}
+lb.charts.barcodes(full_bars.query("activation == 'tanh' and penalty == @PENALTY and seed == 0"), "network")
+
+# %% mystnb={"figure": {"caption": "The same with ReLU. There are many more minima, on kinks, most of them with short bars; those at 0.73 are networks with dead units or with no weights at all.", "name": "fig-small-relu"}}
+lb.charts.barcodes(full_bars.query("activation == 'ReLU' and penalty == @PENALTY and seed == 0"), "network")
+
+# %% [markdown]
+# ### Observation 1: a tiny low part of the range
+#
+# The paper: the loss reaches 200 and more in the box, and all saddles lie well below 1.
+
+# %%
+table = lb.experiments.committed("05_samples.csv")
+finite = full_bars[np.isfinite(full_bars["death"])].assign(length=lambda rows: rows["death"] - rows["birth"])
+top = finite[finite["penalty"] == PENALTY].groupby(["activation", "network"])["death"].max()
+first = pd.DataFrame({"highest bar ends at": top, "highest sample": table.groupby(["activation", "network"])["highest"].max()})
+first["part of the range"] = first["highest bar ends at"] / first["highest sample"]
+assert (first["highest bar ends at"] < 1).all()
+assert (first["part of the range"] < 0.01).all()
+first.round(4)
+
+# %% [markdown]
+# It holds for all seven networks and both activations. Part of it is no property of networks: sums of squares grow with the square of
+# what the network says, and the box is large enough for it to say much. Any quadratic function has such a range and a single minimum.
+#
+# ### Observation 2: bars descend with depth and width
+#
+# The highest end of a bar depends on which badly born minima the descents happened to find. So the table has three numbers for each network and seed:
+# the maximum, the median of all bars, and the median of the bars of deep minima, those in the lower half of the births. Beside them
+# the intervals that the paper states.
+
+# %%
+PAPER = {"2": "0.55 to 0.65", "2-2": "0.35 to 0.45", "2-2-2": "0.1 to 0.3"}
+
+
+def ends_of(rows):
+    deep = rows[rows["birth"] <= rows["birth"].median()]
+    return pd.Series({"maximum": rows["death"].max(), "median": rows["death"].median(), "deep": deep["death"].median()})
+
+
+bars = finite[finite["length"] > 1e-4]  # shorter ones are no minima
+ends_table = bars[bars["penalty"] == PENALTY].groupby(["activation", "network", "seed"])[["birth", "death"]].apply(ends_of).unstack("seed")
+ends_table["paper"] = [PAPER.get(network, "") for _, network in ends_table.index]
+ends_table.round(2)
+
+# %%
+STEPS = {"depth: 2 to 2-2": ("2", "2-2"), "depth: 2-2 to 2-2-2": ("2-2", "2-2-2"), "depth: 3-2 to 3-2-2": ("3-2", "3-2-2")}
+STEPS |= {"width: 2 to 3": ("2", "3"), "width: 2-2 to 3-2": ("2-2", "3-2"), "width: 3-2 to 3-3": ("3-2", "3-3")}
+rows = []
+for name, (small, large) in STEPS.items():
+    for activation in ACTIVATIONS:
+        change = ends_table.loc[(activation, large)].drop("paper") - ends_table.loc[(activation, small)].drop("paper")
+        rows.append({"step": name, "activation": activation, **{f"{kind}, seed {seed}": value for (kind, seed), value in change.items()}})
+changes = pd.DataFrame(rows).set_index(["activation", "step"]).sort_index(key=lambda level: level, kind="stable")
+sinks = changes < -0.005
+shares = sinks.T.groupby(lambda name: name.partition(",")[0]).mean().T.groupby("activation").mean()
+print("share of the steps in which the upper ends sink:")
+print(shares.round(2).to_string())
+changes.astype(float).round(2)
+
+# %%
+medians = (
+    bars[bars["network"].isin(["2", "3", "2-2", "2-2-2"])]
+    .groupby(["activation", "penalty", "network"])["death"]
+    .median()
+    .unstack("network")
+)
+births = bars.groupby(["activation", "penalty", "network"])["birth"].min().unstack("network")[medians.columns]
+lengths = bars.groupby(["activation", "penalty", "network"])["length"].median().unstack("network")[medians.columns]
+pd.concat({"median end": medians, "lowest birth": births, "median length": lengths}, axis=1).round(3)
+
+# %% [markdown]
+# VERDICT
+#
+# ### What samples can tell
+#
+# The same networks by samples of the box. `above minimum` is how far the twenty longest bars of the sampled barcode are born above the minima that a
+# descent from there reaches.
+
+# %% mystnb={"figure": {"caption": "Lowest of N samples of the box for each network with tanh (dots), and the loss of its deepest minimum (dashed), all at penalty 0.0005. In seven dimensions ten times as many samples gain a little; in twenty-three they gain nothing that matters.", "name": "fig-small-samples"}}
+deepest = full_bars[full_bars["penalty"] == PENALTY].groupby(["activation", "network"])["birth"].min().rename("deepest").reset_index()
+tanh = table[table["activation"] == "tanh"].merge(deepest, on=["activation", "network"])
+tanh["parameters"] = tanh["network"].map(sizes["parameters"])
+base = alt.Chart(tanh).encode(
+    x=alt.X("samples:Q", scale=alt.Scale(type="log"), title="samples"), color=alt.Color("network:N", sort=list(NETWORKS))
+)
+alt.layer(
+    base.mark_line(point=True).encode(y=alt.Y("lowest:Q", title="loss"), tooltip=["network", "parameters", "samples", "lowest", "deepest"]),
+    base.mark_line(strokeDash=[4, 3]).encode(y="deepest:Q"),
+).properties(width=520, height=300, title="Lowest sample and deepest minimum")
+
+# %%
+view = table.assign(parameters=table["network"].map(sizes["parameters"])).sort_values(["activation", "parameters", "log_n"])
+last = view.groupby(["activation", "parameters", "network"], sort=False).last()
+last = last[["samples", "bars", "lowest", "above_minimum", "median_death", "enriched_death"]]
+by_paths = bars[bars["penalty"] == PENALTY].groupby(["activation", "network"])["death"].median()
+last["median by paths"] = [by_paths[activation, network] for activation, _, network in last.index]
+last.round(3)
+
+# %% [markdown]
+# SAMPLES VERDICT
+#
+# ## Fixed biases
+#
+# The reference can hold the hidden biases fixed, which makes the space smaller. A parameter that needs no gradient is no part of a point:
+
+# %%
+module = lb.networks.FullyConnected(1, (2,), 1, nn.Tanh).double()
+module[1].bias.requires_grad_(False).copy_(torch.tensor([-1.0, 1.0]))
+smaller = lb.networks.loss_of(module, (x, curve), nn.functional.mse_loss, penalty=PENALTY)
+found = lb.find_minima(smaller, torch.randn(60, smaller.dimension, dtype=torch.float64, generator=torch.Generator().manual_seed(0)))
+found = found.distinct(1e-2, by=copies_alike(smaller, found.points))
+print(smaller, [round(value, 4) for value in found.values.tolist()])
+assert smaller.dimension == 5
+assert found.values.min() > classes.values.min()
+
+# %% [markdown]
+# ## How fast
+#
+# A network of this size is a few hundred multiplications and additions for each of its 101 points. How close does a batch of them come to
+# what the machine can do at all, measured by the product of two large matrices?
+
+
+# %% tags=["nbval-ignore-output"]
+def rate(function, *arguments, repeats=3):
+    """Calls a second, after one to warm up."""
+    function(*arguments)
+    begun = time.perf_counter()
+    for _ in range(repeats):
+        function(*arguments)
+    if DEVICE == "cuda":
+        torch.cuda.synchronize()
+    return repeats / (time.perf_counter() - begun)
+
+
+square = torch.randn(1500, 1500, device=DEVICE)
+peak = 2 * len(square) ** 3 * rate(torch.matmul, square, square)
+rows = []
+for network in ("2", "2-2", "3-2-2"):
+    loss = loss_of(network, "ReLU", PENALTY, torch.float32)
+    points = torch.randn(50_000, loss.dimension, device=DEVICE)
+    losses, gradients = (len(points) * rate(call, points, repeats=1) for call in (loss, loss.value_and_gradient))
+    flop = 2 * len(x) * loss.dimension
+    rows.append({"network": network, "losses a second": losses, "gradients a second": gradients, "of the peak": flop * losses / peak})
+speed = pd.DataFrame(rows).set_index("network")
+assert (speed["losses a second"] > 1e4).all()
+print(f"large matrices: {peak / 1e9:.0f} GFlop/s")
+speed.round(4)

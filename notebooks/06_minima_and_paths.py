@@ -37,10 +37,7 @@ if importlib.util.find_spec("lossbarcode") is None:  # on Colab, say
 import lossbarcode as lb
 
 # %%
-import json
 from dataclasses import replace
-from pathlib import Path
-from urllib.request import urlopen
 
 import altair as alt
 import pandas as pd
@@ -253,9 +250,7 @@ assert (own_paths.saddle >= own_minima.values[own_paths.pairs].amax(1)).all()
 # forward and backward pass. In gradients a second:
 
 # %%
-PUBLIC = "https://raw.githubusercontent.com/lossbarcode/lossbarcode/main/notebooks/results/"
-file = Path("results/06_gradients.json")
-report = json.loads(file.read_text() if file.exists() else urlopen(PUBLIC + file.name).read())
+report = lb.experiments.committed("06_gradients.json")
 rows = pd.DataFrame({"problem": b["group"], "seconds": b["stats"]["median"], **b["extra_info"]} for b in report["benchmarks"])
 speed = rows.pivot(index="problem", columns="tool", values="gradients_per_second")
 speed.index = speed.index.str.removeprefix("gradients: ")

@@ -45,7 +45,11 @@ import os
 import time
 from dataclasses import replace
 
+import altair as alt
+import numpy as np
+import pandas as pd
 import torch
+from scipy.stats import spearmanr
 from torch import nn
 
 PRESET = os.environ.get("LOSSBARCODE_PRESET", "quick")  # or "full"
@@ -129,3 +133,165 @@ else:
 start = time.perf_counter()
 fresh = lb.experiments.run(bars_of, JOBS, file=f"results/{TABLE}" if FULL else None, command=COMMAND)
 print(f"{len(fresh)} bars in {(time.perf_counter() - start) / 60:.1f} minutes")
+
+# %% [markdown]
+# ## The table
+#
+# From here on the figures show the committed table. The networks that were just trained again must repeat its pattern, not its digits.
+
+# %%
+table = lb.experiments.committed(TABLE)
+print(", ".join(f"{key}: {value}" for key, value in table.attrs.items()))
+keys = ["family", "activation", "layers", "width", "penalty", "rounds", "seed"]
+table["length"] = (table["death"] - table["birth"]).replace(np.inf, np.nan)
+score = lambda lengths: lengths.sum() / 2  # to_score(..., p=1): the sum of half lengths
+runs = table.groupby(keys, sort=False).agg(
+    parameters=("parameters", "first"),
+    minima=("birth", "size"),
+    birth=("birth", "median"),
+    death=("death", lambda deaths: deaths[np.isfinite(deaths)].median()),
+    length=("length", "median"),
+    longest=("length", "max"),
+    to_score=("length", score),
+    converged=("converged", "mean"),
+    steepest=("gradient_norm", "max"),
+    test_error=("test_error", "mean"),
+)
+runs = runs.reset_index()
+kinds = table.groupby("family")["kind"].value_counts().unstack(fill_value=0)
+print(f"{len(runs)} runs, {len(table)} bars; upper ends by what is known of them:")
+kinds.drop(columns=[kind for kind in kinds if kind == "" or kind != kind], errors="ignore")
+
+# %% [markdown]
+# Nearly all upper ends are bounds, not proven saddles; and most paths still sank a little in their last round (hollow below). They are comparable
+# because all had the same effort, and because the last section varies it.
+#
+# ## Depth
+
+# %% mystnb={"figure": {"caption": "Barcodes of fully connected networks of width 16 by the number of layers, tanh, penalty 0.001, first repetition. Hollow: ends that are not converged. One layer is a convex problem with a single minimum.", "name": "fig-depth-bars"}}
+main = table.query("family == 'fully connected' and activation == 'tanh' and width == 16 and rounds == 8")
+lb.charts.barcodes(main.query("penalty == 0.001 and seed == 0").sort_values("layers", kind="stable"), "layers")
+
+# %% mystnb={"figure": {"caption": "What falls with depth and what does not: median births, median deaths and TO-scores of all repetitions (dots) with their means (lines), by the number of layers and the penalty. Births and deaths lie so close together that one line nearly hides the other. Note the logarithmic axes.", "name": "fig-depth"}}
+LAYERS = (2, 3, 4, 6, 8)
+deep = runs.query("family == 'fully connected' and activation == 'tanh' and width == 16 and rounds == 8 and layers > 1")
+long = deep.melt(id_vars=["layers", "penalty", "seed"], value_vars=["birth", "death", "to_score"], var_name="what", value_name="loss")
+long["panel"] = long["what"].map({"birth": "heights", "death": "heights", "to_score": "TO-score"})
+
+
+def panel(rows, title):
+    base = alt.Chart(rows).encode(
+        x=alt.X("layers:Q", scale=alt.Scale(domain=[1.5, 8.5]), axis=alt.Axis(values=list(LAYERS))),
+        y=alt.Y("loss:Q", scale=alt.Scale(type="log"), title="loss"),
+        color=alt.Color(
+            "what:N", scale=alt.Scale(domain=["birth", "death", "to_score"], range=["#0072B2", "#D55E00", "#009E73"]), title=None
+        ),
+        strokeDash=alt.StrokeDash("penalty:N"),
+    )
+    points = base.mark_point(size=25).encode(tooltip=["what", "layers", "penalty", "seed", alt.Tooltip("loss:Q", format=".4g")])
+    return (base.mark_line().encode(y=alt.Y("mean(loss):Q", scale=alt.Scale(type="log"))) + points).properties(
+        width=270, height=260, title=title
+    )
+
+
+alt.hconcat(panel(long[long["panel"] == "heights"], "Heights of both ends"), panel(long[long["panel"] == "TO-score"], "TO-score"))
+
+# %%
+mean = deep.groupby(["penalty", "layers"])[["birth", "death", "length", "to_score", "test_error"]]
+spread = deep.groupby(["penalty", "layers"])["to_score"].std().rename("sd of TO-score")
+pd.concat([mean.mean(), spread], axis=1).round(4)
+
+# %% [markdown]
+# ## Width
+
+# %%
+wide = runs.query("family == 'fully connected' and activation == 'tanh' and penalty == 0.001 and rounds == 8 and layers in (2, 4)")
+mean = wide.groupby(["layers", "width"])[["birth", "death", "length", "to_score", "test_error"]].mean()
+pd.concat([mean, wide.groupby(["layers", "width"])["to_score"].std().rename("sd of TO-score")], axis=1).round(4)
+
+# %% [markdown]
+# ## How much of it is effort?
+#
+# Deeper networks have longer and more crooked paths, which sink more slowly. So the same networks with fewer and with more rounds of descent:
+
+# %%
+effort = runs.query(
+    "family == 'fully connected' and activation == 'tanh' and width == 16 and penalty == 0.001 and seed == 0 and layers > 1"
+)
+by_effort = effort.pivot(index="layers", columns="rounds", values="to_score")
+by_effort.columns = [f"{rounds} rounds" for rounds in by_effort]
+by_effort.round(4)
+
+# %% [markdown]
+# ## ReLU
+
+# %%
+relu = runs.query("activation == 'ReLU' and family == 'fully connected'").set_index("layers")
+relu[["birth", "death", "length", "to_score", "steepest", "test_error"]].round(4)
+
+# %% [markdown]
+# Gradients at kinks do not vanish (`steepest`; {doc}`05_small_networks` says what takes their place), so the evidence is weaker.
+#
+# ## Convolutional networks, with and without BatchNorm
+#
+# One to three convolutions on 128 digits, ReLU, single precision, fewer rounds: what fits into the time. BatchNorm takes the statistics of the
+# batch at every point of a path.
+
+# %% mystnb={"figure": {"caption": "TO-scores of convolutional networks by their number of parameters, with BatchNorm (orange) and without (blue), both axes logarithmic; one dot a repetition.", "name": "fig-cnn"}}
+cnn = runs[runs["family"].str.startswith("CNN")].assign(batch_norm=lambda rows: rows["family"].eq("CNN, BatchNorm").astype(int))
+alt.Chart(cnn).mark_point(size=60, filled=True, opacity=0.8).encode(
+    x=alt.X("parameters:Q", scale=alt.Scale(type="log")),
+    y=alt.Y("to_score:Q", scale=alt.Scale(type="log"), title="TO-score (loss)"),
+    color=alt.Color("family:N", scale=alt.Scale(range=["#0072B2", "#D55E00"]), title=None),
+    tooltip=[
+        "family",
+        "layers",
+        "width",
+        "parameters",
+        "seed",
+        alt.Tooltip("to_score:Q", format=".3g"),
+        alt.Tooltip("birth:Q", format=".3g"),
+    ],
+).properties(width=520, height=300)
+
+# %%
+view = cnn.groupby(["family", "parameters", "layers", "width"])[["birth", "death", "length", "to_score", "steepest", "test_error"]].mean()
+view.round(4)
+
+# %% [markdown]
+# ## Verdicts
+#
+# Each claim by a rank correlation over all runs (one a repetition), computed within each penalty, or each depth, and by whether all repetitions
+# agree.
+
+
+# %%
+def ranks(rows, what, by, within):
+    """Spearman's rank correlation of two columns in each group."""
+    groups = {key: spearmanr(own[by], own[what]).statistic for key, own in rows.groupby(within)}
+    return ", ".join(f"{key[0]:g}: {value:+.2f}" for key, value in groups.items()), np.array(list(groups.values()))
+
+
+def verdict(values):
+    """The claim is that all fall."""
+    return "reproduced" if (values < -0.5).all() else "not reproduced" if (values > 0).all() else "partly"
+
+
+CLAIMS = [
+    ("births fall with depth", deep, "birth", "layers", ["penalty"]),
+    ("deaths fall with depth", deep, "death", "layers", ["penalty"]),
+    ("lengths fall with depth", deep, "length", "layers", ["penalty"]),
+    ("TO-score falls with depth", deep, "to_score", "layers", ["penalty"]),
+    ("births fall with width", wide, "birth", "width", ["layers"]),
+    ("deaths fall with width", wide, "death", "width", ["layers"]),
+    ("lengths fall with width", wide, "length", "width", ["layers"]),
+    ("TO-score falls with width", wide, "to_score", "width", ["layers"]),
+    ("CNN: TO-score falls with parameters", cnn, "to_score", "parameters", ["batch_norm"]),
+    ("CNN: deaths fall with parameters", cnn, "death", "parameters", ["batch_norm"]),
+]
+found = []
+for claim, rows, what, by, within in CLAIMS:
+    text, values = ranks(rows, what, by, within)
+    found.append({"claim": claim, "rank correlation within": f"{within[0].replace('_', ' ')} {text}", "verdict": verdict(values)})
+verdicts = pd.DataFrame(found).set_index("claim")
+verdicts

@@ -43,14 +43,9 @@ import lossbarcode as lb
 # %%
 import functools
 import itertools
-import json
 import os
-import platform
 import time
 import warnings
-from datetime import date
-from pathlib import Path
-from urllib.request import urlopen
 
 import altair as alt
 import numpy as np
@@ -58,8 +53,6 @@ import pandas as pd
 import torch
 
 PRESET = os.environ.get("LOSSBARCODE_PRESET", "quick")  # or "full": two minutes
-RESULTS = Path("results")
-PUBLIC = "https://raw.githubusercontent.com/lossbarcode/lossbarcode/main/notebooks/results/"
 OURS, PEER = "#0072B2", "#E69F00"
 
 # %% [markdown]
@@ -83,9 +76,7 @@ OURS, PEER = "#0072B2", "#E69F00"
 # worst case: every fifth to seventh sample is a minimum.
 
 # %%
-name = "10_performance.json"
-text = (RESULTS / name).read_text() if (RESULTS / name).exists() else urlopen(PUBLIC + name).read()
-report = json.loads(text)
+report = lb.experiments.committed("10_performance.json")
 runs = pd.DataFrame(
     {"problem": b["group"], "seconds": b["stats"]["median"], "rounds": b["stats"]["rounds"], **b["extra_info"]}
     for b in report["benchmarks"]
@@ -330,10 +321,6 @@ def errors_of(dimension, log_n, method, seed):
         error = lb.bottleneck_distance(bars, truth)
         yield {
             "function": type(loss).__name__,
-            "dimension": dimension,
-            "method": method,
-            "log_n": log_n,
-            "seed": seed,
             "n": len(samples),
             "error": error,
             "bars": len(bars),
@@ -341,19 +328,16 @@ def errors_of(dimension, log_n, method, seed):
 
 
 METHODS = ["uniform", "sobol", "grid", "lattice"]
-FULL = [(d, n, method, seed) for d in (2, 3, 4, 5, 6) for n in (3, 4, 5, 6) for method in METHODS for seed in range(1 if method == "grid" else 3)
+FULL = [dict(dimension=d, log_n=n, method=method, seed=seed) for d in (2, 3, 4, 5, 6) for n in (3, 4, 5, 6) for method in METHODS for seed in range(1 if method == "grid" else 3)
         if method in ("grid", "lattice") or n < 6 or (d < 4 and seed == 0)]  # fmt: skip
-JOBS = FULL if PRESET == "full" else [job for job in FULL if job[0] <= 4 and job[1] <= 4 and job[3] == 0]
+JOBS = FULL if PRESET == "full" else [job for job in FULL if job["dimension"] <= 4 and job["log_n"] <= 4 and job["seed"] == 0]
 start = time.perf_counter()
-fresh = pd.DataFrame(row for job in JOBS for row in errors_of(*job))
+file = "results/10_lattices.csv" if PRESET == "full" else None
+fresh = lb.experiments.run(errors_of, JOBS, file=file, command="LOSSBARCODE_PRESET=full python 10_performance.py")
 print(f"{len(fresh)} rows in {time.perf_counter() - start:.0f} seconds")
-if PRESET == "full":
-    header = f"# command: LOSSBARCODE_PRESET=full python 10_performance.py\n# device: CPU, {os.cpu_count()} cores; python {platform.python_version()}, torch {torch.__version__}, numpy {np.__version__}, lossbarcode {lb.__version__}\n# date: {date.today()}\n"
-    (RESULTS / "10_lattices.csv").write_text(header + fresh.to_csv(index=False, float_format="%.7g"))
 
 # %%
-name = "10_lattices.csv"
-errors = pd.read_csv(RESULTS / name if (RESULTS / name).exists() else PUBLIC + name, comment="#")
+errors = lb.experiments.committed("10_lattices.csv")
 again = fresh.merge(errors, on=["function", "dimension", "method", "log_n", "seed"], suffixes=("", " before"))
 agree = np.isclose(again["error"], again["error before"], rtol=1e-5) & (again["bars"] == again["bars before"])
 print(f"{len(again)} of {len(fresh)} rows are in the committed table; they agree: {bool(agree.all())}")

@@ -238,12 +238,16 @@ def test_morse_map_says_how_many_lines_it_shows():
 def test_barcodes_side_by_side():
     table = pd.concat([bars_of([(0.0, 1.0), (0.5, 3.0)]).table().assign(depth=depth) for depth in (2, 4)], ignore_index=True)
     table["converged"] = [True, True, False, True, True, True]
+    table["reached"] = [True, True, True, True, True, True]
     chart = lb.charts.barcodes(table, "depth")
     svg = drawn(chart)
     assert "6 bars; 1 not converged (hollow)" in svg
     assert "depth" in svg
     rows = rows_of(chart, "place", "birth")
     assert [(row["name"], row["birth"]) for row in rows if not row["converged"]] == [("2", 0.5)]
+    assert all(row["reached"] for row in rows)
+    alone = table.drop(columns="reached")
+    assert drawn(lb.charts.barcodes(alone, "depth")).count('"white"') == svg.count('"white"') + 1  # its dot is hollow too
     for name, group in (("2", 0), ("4", 1)):
         own = [row for row in rows if row["name"] == name]
         assert all(group < row["place"] < group + 0.8 for row in own)

@@ -1,5 +1,7 @@
 """Tables of experiments: what they hold, where they came from, and what a killed run leaves."""
 
+import io
+
 import pandas as pd
 import pytest
 
@@ -53,9 +55,17 @@ def test_committed_tables_come_from_here_or_from_the_public_address(tmp_path, mo
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(experiments, "PUBLIC", f"{tmp_path}/public/")
     assert len(experiments.committed("t.csv")) == 4
-    (tmp_path / "results").mkdir()
     experiments.run(Job(), JOBS[:1], file="results/t.csv")
     assert len(experiments.committed("t.csv")) == 2
+    (tmp_path / "results" / "t.json").write_text('{"a": [1]}')
+    assert experiments.committed("t.json") == {"a": [1]}
+
+
+def test_an_address_is_read(monkeypatch):
+    monkeypatch.setattr(experiments, "urlopen", lambda address: io.BytesIO(b"# date: today\nn\n1\n"))
+    table = experiments.committed("not here.csv")
+    assert table["n"].tolist() == [1]
+    assert table.attrs == {"date": "today"}
 
 
 def test_bad_tables(tmp_path):
@@ -63,7 +73,12 @@ def test_bad_tables(tmp_path):
     experiments.run(Job(), JOBS, file=file)
     with pytest.raises(ValueError, match=r"file: expected columns \['seed'\], got \['name', .* name another file"):
         experiments.run(lambda seed: [{"n": 1}], [{"seed": 1}], file=file)
-    with pytest.raises(ValueError, match=r"file: expected columns \['name', 'power', 'n'\], got \['name', 'power', 'n', 'value'"):
+    with pytest.raises(ValueError, match=r"job: expected the columns \['name', .* got \['name', 'power', 'n'\] for"):
         experiments.run(lambda name, power: [{"n": 1}], [{"name": "3", "power": 1.0}], file=file)
+    for jobs, seen in (([], "0, the first with .."), ([{"a": 1}, {"b": 1}], "2, the first with ..a")):
+        with pytest.raises(ValueError, match=f"jobs: expected at least one, all with the same options, got {seen}"):
+            experiments.run(Job(), jobs)
+    with pytest.raises(ValueError, match=r"job: expected the columns \['seed', 'n'\] of the other rows, got \['seed', 'm'\]"):
+        experiments.run(lambda seed: [{"nm"[seed]: 1}], [{"seed": 0}, {"seed": 1}])
     with pytest.raises(ValueError, match=r"job: expected at least one row, got none for \{'seed': 1\}"):
         experiments.run(lambda seed: [], [{"seed": 1}])

@@ -239,8 +239,10 @@ def test_evidence_names_ends_that_are_not_converged():
     one_not_reached = lb.evidence(lb.connect(loss, replace(minima, gradient_norm=steep)))
     assert one_not_reached["converged"].tolist() == [True, True, False, True, True, True]
     assert one_not_reached["gradient_norm"].tolist() == steep.tolist()
+    assert one_not_reached["reached"].tolist() == one_not_reached["converged"].tolist()
     one_round = lb.evidence(lb.connect(loss, minima, rounds=1, tolerance=1e-9))
     assert one_round["converged"].tolist() == [True, True, *[False] * 4]  # the line between the two lowest runs over their saddle (0, 0)
+    assert one_round["reached"].all()
     assert (one_round["change"][2:] > 1e-9).all()
 
 

@@ -138,6 +138,9 @@ def test_there_are_notebooks():
         "02_gradient_morse_complex",
         "03_benchmark_functions",
         "04_convergence",
+        "05_small_networks",
+        "06_minima_and_paths",
+        "07_depth_and_width",
         "10_performance",
     }
 

@@ -14,10 +14,11 @@ MOST = 1600  # bars in a chart; Altair takes 5,000 rows
 def barcodes(table: pd.DataFrame, by: str, *, limit: int = 40, width: int = 640, height: int = 320, log: bool = False) -> alt.LayerChart:
     """Barcodes of several losses side by side: for each the longest bars, from minimum (dot) to saddle (diamond).
 
-    Ends that are not converged are hollow. Bars without an end are dots with an arrow.
+    Ends that are not converged are hollow: minima that were not reached, and paths that still sank. Bars without an end are dots with
+    an arrow.
 
     Args:
-        table: a row a bar, with columns ``birth`` and ``death`` (NaN or inf: no end), the column ``by``, and perhaps ``converged`` and
+        table: a row a bar, with columns ``birth`` and ``death`` (NaN or inf: no end), the column ``by``, and perhaps ``reached``,
             ``kind`` as :func:`lossbarcode.evidence` gives them.
         by: column whose values are put side by side, in the order in which they come.
         limit: the most bars of each, the longest; the subtitle says where some were left out.
@@ -48,9 +49,10 @@ def barcodes(table: pd.DataFrame, by: str, *, limit: int = 40, width: int = 640,
     counts = rows.groupby(by)["birth"].transform("size")
     rows["place"] = group + (rows.groupby(by).cumcount() + 0.5) / counts.clip(lower=4) * 0.8
     rows["converged"] = rows["converged"].astype(bool) if "converged" in rows else True
+    rows["reached"] = rows["reached"].astype(bool) if "reached" in rows else rows["converged"]
     rows["kind"] = rows.get("kind", "")
     rows["name"] = rows[by].astype(str)
-    rows = rows[["name", "place", "birth", "death", "length", "converged", "kind"]]
+    rows = rows[["name", "place", "birth", "death", "length", "reached", "converged", "kind"]]
 
     labels = "[" + ",".join(f"'{name}'" for name in names) + "]"
     axis = alt.Axis(values=[i + 0.4 for i in range(len(names))], labelExpr=f"{labels}[round(datum.value - 0.4)]", grid=False, ticks=False)
@@ -67,16 +69,16 @@ def barcodes(table: pd.DataFrame, by: str, *, limit: int = 40, width: int = 640,
     base = alt.Chart(rows).encode(x=x, tooltip=tooltip)
     ends = base.transform_filter("isValid(datum.death)")
 
-    def filled(color):
-        return alt.when("datum.converged").then(alt.value(color)).otherwise(alt.value("white"))
+    def filled(known, color):
+        return alt.when(f"datum.{known}").then(alt.value(color)).otherwise(alt.value("white"))
 
     size = 30 if len(rows) < 200 else 14
     chart = alt.layer(
         ends.mark_rule(color=BAR, strokeWidth=1.5).encode(y=y, y2="death:Q"),
         ends.mark_point(shape="diamond", size=size, stroke=SADDLE, strokeWidth=1, opacity=1).encode(
-            y=alt.Y("death:Q", scale=scale), fill=filled(SADDLE)
+            y=alt.Y("death:Q", scale=scale), fill=filled("converged", SADDLE)
         ),
-        base.mark_point(shape="circle", size=size, stroke=MINIMUM, strokeWidth=1, opacity=1).encode(y=y, fill=filled(MINIMUM)),
+        base.mark_point(shape="circle", size=size, stroke=MINIMUM, strokeWidth=1, opacity=1).encode(y=y, fill=filled("reached", MINIMUM)),
         base.mark_text(text="↑", dy=-10, color=BAR).encode(y=y).transform_filter("!isValid(datum.death)"),
     )
     count = f"{len(rows):,} bars" if not cut.any() else f"{len(rows):,} of {len(table):,} bars shown, the longest of each"
