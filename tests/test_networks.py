@@ -284,6 +284,13 @@ class TellsApart(nn.Module):
         return x * torch.arange(x.shape[1], dtype=x.dtype)
 
 
+def test_columns_or_rows_are_the_same_network():
+    """FullyConnected has data as columns inside; a plain chain of the same layers has rows."""
+    module = lb.networks.FullyConnected(16, (5, 4), 3, nn.Tanh).double()
+    inputs = images()[0]
+    torch.testing.assert_close(module(inputs), nn.Sequential(*module)(inputs))
+
+
 def test_fixed_parameters_are_no_part_of_points():
     module = NETWORKS["tanh"]().double()
     module[1].bias.requires_grad_(False).fill_(0.25)
