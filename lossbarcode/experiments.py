@@ -11,6 +11,7 @@ import os
 import platform
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import date
+from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
 from urllib.request import urlopen
@@ -26,11 +27,11 @@ PUBLIC = "https://raw.githubusercontent.com/lossbarcode/lossbarcode/main/noteboo
 
 def provenance(command: str) -> dict[str, str]:
     """What a reader needs to know to repeat a table: command, device, versions, date."""
-    from . import __version__
-
     cores = f"CPU, {os.cpu_count()} cores"
     device = f"{torch.cuda.get_device_name()}; {cores}" if torch.cuda.is_available() else cores
-    versions = f"python {platform.python_version()}, torch {torch.__version__}, numpy {np.__version__}, lossbarcode {__version__}"
+    versions = (
+        f"python {platform.python_version()}, torch {torch.__version__}, numpy {np.__version__}, lossbarcode {version('lossbarcode')}"
+    )
     return {"command": command, "device": device, "versions": versions, "date": str(date.today())}
 
 

@@ -13,6 +13,7 @@
 #     display_name: Python 3
 #     language: python
 #     name: python3
+# ---
 
 # %% [markdown]
 # # Small networks
@@ -24,7 +25,7 @@
 #
 # **Time:** under a minute on two cores (`PRESET = "quick"`, two of the networks). The tables of all seven were made with
 # `LOSSBARCODE_PRESET=full`; they are in `results/05_bars.csv` and `results/05_samples.csv`. On a GPU the full preset takes $10^9$ samples a
-# network. A run that is stopped goes on where it was.
+# network. They took two hours on one core. A run that is stopped goes on where it was.
 
 # %%
 import importlib.util
@@ -169,7 +170,7 @@ else:
     JOBS = [dict(network=n, activation="tanh", penalty=PENALTY, seed=0) for n in ("2", "2-2")]
 start = time.perf_counter()
 fresh = lb.experiments.run(bars_of, JOBS, file="results/05_bars.csv" if FULL else None, command=COMMAND)
-print(f"{len(fresh)} bars in {(time.perf_counter() - start) / 60:.1f} minutes")
+print(f"bars in {(time.perf_counter() - start) / 60:.1f} minutes")
 
 # %% [markdown]
 # ## Samples
@@ -238,7 +239,7 @@ print(", ".join(f"{key}: {value}" for key, value in full_bars.attrs.items()))
 known = full_bars.groupby(keys)["birth"].apply(np.array)
 births = fresh[(fresh["activation"] == "tanh") & fresh["converged"]]
 gap = [np.abs(known[tuple(row[key] for key in keys)] - row["birth"]).min() for _, row in births.iterrows()]
-print(f"{len(gap)} minima; the farthest from a committed one: {max(gap):.0e}" if not FULL else f"{len(gap)} minima")
+print(f"all minima with tanh are in the table, to four digits: {max(gap) < 1e-4}")
 assert max(gap) < 1e-4
 
 # %% [markdown]
@@ -324,6 +325,7 @@ def ends_of(rows):
 
 bars = finite[finite["length"] > 1e-4]  # shorter ones are no minima
 ends_table = bars[bars["penalty"] == PENALTY].groupby(["activation", "network", "seed"])[["birth", "death"]].apply(ends_of).unstack("seed")
+ends_table.columns = [f"{kind}, seed {seed}" for kind, seed in ends_table]
 ends_table.round(2).assign(paper=[PAPER.get(network, "") for _, network in ends_table.index])
 
 # %%
@@ -333,7 +335,7 @@ rows = []
 for name, (small, large) in STEPS.items():
     for activation in ACTIVATIONS:
         change = ends_table.loc[(activation, large)] - ends_table.loc[(activation, small)]
-        rows.append({"step": name, "activation": activation, **{f"{kind}, seed {seed}": value for (kind, seed), value in change.items()}})
+        rows.append({"step": name, "activation": activation, **change})
 changes = pd.DataFrame(rows).set_index(["activation", "step"]).sort_index(key=lambda level: level, kind="stable")
 sinks = changes < -0.005
 shares = sinks.T.groupby(lambda name: name.partition(",")[0]).mean().T.groupby("activation").mean()
@@ -359,7 +361,7 @@ pd.concat({"median end": medians, "lowest birth": births, "median length": lengt
 #   one beside it for both seeds; at the smallest penalty they lie within 0.01 of the intervals that the paper states.
 # - With **ReLU** it is reproduced in part: from (2) to (2, 2) bars sink, but (2, 2, 2) is no better than (2, 2). Its descents end in flat places near 0.4 and
 #   0.73, and the bars of these decide the median.
-# - The **maximum** orders nothing: it moves by more between two seeds than between two networks.
+# - The **maximum** orders nothing: it rises in about half of the steps, and for one network it differs by more than 0.3 between two seeds.
 # - Ends sink partly because beginnings do (`lowest birth`): the deep networks fit the curve better. *Lengths* do not sink from
 #   (2) to (2, 2, 2) with tanh; at all three penalties they grow. Deep networks have lower bars, not shorter ones.
 
@@ -375,8 +377,8 @@ assert max(outside.values()) < 0.01
 assert (relu["2"] > relu["2-2"] + 0.05).all()
 assert (relu["2-2"] < relu["2-2-2"] + 0.02).all()
 assert (lengths.loc["tanh", "2-2-2"] > lengths.loc["tanh", "2"]).all()
-maxima = ends_table["maximum"]
-assert (maxima[0] - maxima[1]).abs().max() > changes.loc["tanh", ["maximum, seed 0", "maximum, seed 1"]].abs().max().min()
+assert (shares["maximum"] < 0.6).all()
+assert (ends_table["maximum, seed 0"] - ends_table["maximum, seed 1"]).abs().max() > 0.3
 print({network: f"{distance:.3f} outside" if distance else "inside" for network, distance in outside.items()})
 #
 # ### What samples can tell
@@ -384,12 +386,18 @@ print({network: f"{distance:.3f} outside" if distance else "inside" for network,
 # The same networks by samples of the box. `above_minimum` is how far the twenty longest bars of the sampled barcode are born above the minima that a
 # descent from there reaches.
 
-# %% mystnb={"figure": {"caption": "Lowest of N samples of the box for each network with tanh (dots), and the loss of its deepest minimum (dashed), all at penalty 0.0005. In seven dimensions ten times as many samples gain a little; in twenty-three they gain nothing that matters.", "name": "fig-small-samples"}}
+# %% mystnb={"figure": {"caption": "Lowest of N samples of the box for each network with tanh (dots), and the loss of its deepest minimum (dashed), all at penalty 0.0005. Ten times as many samples gain a little; not one network comes near its minimum.", "name": "fig-small-samples"}}
 deepest = full_bars[full_bars["penalty"] == PENALTY].groupby(["activation", "network"])["birth"].min().rename("deepest").reset_index()
 tanh = table[table["activation"] == "tanh"].merge(deepest, on=["activation", "network"])
 tanh["parameters"] = tanh["network"].map(sizes["parameters"])
 base = alt.Chart(tanh).encode(
-    x=alt.X("samples:Q", scale=alt.Scale(type="log"), title="samples"), color=alt.Color("network:N", sort=list(NETWORKS))
+    x=alt.X(
+        "samples:Q",
+        scale=alt.Scale(type="log", nice=False),
+        axis=alt.Axis(values=[10.0**n for n in range(4, 10)], format="~e"),
+        title="samples",
+    ),
+    color=alt.Color("network:N", sort=list(NETWORKS)),
 )
 alt.layer(
     base.mark_line(point=True).encode(y=alt.Y("lowest:Q", title="loss"), tooltip=["network", "parameters", "samples", "lowest", "deepest"]),
@@ -428,13 +436,13 @@ million.assign(gap=million["lowest"] - million["deepest"]).pivot(index="network"
 #
 # The reference can hold the hidden biases fixed, which makes the space smaller. A parameter that needs no gradient is no part of a point:
 
-# %%
+# %% tags=["nbval-ignore-output"]
 module = lb.networks.FullyConnected(1, (2,), 1, nn.Tanh).double()
 module[1].bias.requires_grad_(False).copy_(torch.tensor([-1.0, 1.0]))
 smaller = lb.networks.loss_of(module, (x, curve), nn.functional.mse_loss, penalty=PENALTY)
 found = lb.find_minima(smaller, torch.randn(60, smaller.dimension, dtype=torch.float64, generator=torch.Generator().manual_seed(0)))
 found = found.distinct(1e-2, by=copies_alike(smaller, found.points))
-print(smaller, [round(value, 4) for value in found.values.tolist()])
+print(f"{smaller.dimension} parameters, minima at", ", ".join(f"{value:.4f}" for value in found.values.tolist()))
 assert smaller.dimension == 5
 assert found.values.min() > classes.values.min()
 
@@ -442,7 +450,8 @@ assert found.values.min() > classes.values.min()
 # ## How fast
 #
 # A network of this size is a few hundred multiplications and additions for each of its 101 points. How close does a batch of them come to
-# what the machine can do at all, measured by the product of two large matrices?
+# what the machine can do at all, measured by the product of two large matrices? To about a hundredth (`of the peak`): products of two-by-two matrices,
+# then an addition, then an activation, each over a batch, wait for memory and not for arithmetic. What bounds the memory is the size of a batch.
 
 
 # %% tags=["nbval-ignore-output"]
