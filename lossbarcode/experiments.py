@@ -1,4 +1,4 @@
-"""Tables that long experiments write.
+"""Experiments with many networks, and the tables that they write.
 
 In: jobs and a function that does one. Out: a ``pandas.DataFrame``, and a CSV file that says where it came from, grows job by job and goes
 on after a kill. The notebooks keep theirs in ``notebooks/results``.
@@ -10,6 +10,7 @@ import json
 import os
 import platform
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import replace
 from datetime import date
 from importlib.metadata import version
 from io import StringIO
@@ -19,7 +20,14 @@ from urllib.request import urlopen
 import numpy as np
 import torch
 
-__all__ = ["committed", "provenance", "run"]
+from ._evidence import evidence
+from ._minima import Recipe, find_minima
+from ._paths import connect
+from ._types import Points
+from .networks import NetworkLoss
+from .networks import align as align_networks
+
+__all__ = ["bars_of_network", "committed", "provenance", "run"]
 
 RESULTS = Path("results")
 PUBLIC = "https://raw.githubusercontent.com/lossbarcode/lossbarcode/main/notebooks/results/"
@@ -92,6 +100,62 @@ def run(job: Callable[..., Iterable[Mapping]], jobs: Iterable[Mapping[str, Hasha
                 file.write_text(head + ",".join(columns) + "\n")
             tables[-1].to_csv(file, mode="a", header=False, index=False, float_format="%.7g")
     return pd.concat(tables, ignore_index=True) if file is None else read(file, words)
+
+
+def bars_of_network(
+    loss: NetworkLoss,
+    starts: Points,
+    *,
+    test=None,
+    recipe: Recipe | None = None,
+    steps: int = 5000,
+    tolerance: float | None = None,
+    images: int = 9,
+    rounds: int = 16,
+    align: bool = True,
+    seed: int = 0,
+    checkpoint: str | os.PathLike | None = None,
+) -> list[dict]:
+    """Train networks, renumber their hidden units, join them by paths, and tabulate their bars with evidence: a job for :func:`run`.
+
+    Args:
+        loss: of the networks, by :func:`networks.loss_of`.
+        starts: where to begin ``[k d]``.
+        test: inputs and targets; then there is a column ``test_error``, the error of each bar's minimum.
+        recipe, steps, tolerance, seed: as of :func:`find_minima`.
+        images, rounds: as of :func:`connect`.
+        align: renumber hidden units to lie close to those of the first network (:func:`networks.align`).
+        checkpoint: beginning of the names of two files in which the state is kept while it lasts.
+
+    Returns:
+        A row a bar: ``parameters`` (their number), ``birth``, ``death``, ``gradient_norm``, ``change``, ``kind``, ``reached``,
+        ``converged`` as of :func:`evidence`, and ``test_error``.
+
+    Example:
+        >>> import torch, lossbarcode as lb
+        >>> x = torch.linspace(-2, 2, 40, dtype=torch.float64)[:, None]
+        >>> module = lb.networks.FullyConnected(1, (3,), 1, torch.nn.Tanh).double()
+        >>> loss = lb.networks.loss_of(module, (x, x.cos()), torch.nn.functional.mse_loss, penalty=1e-3)
+        >>> rows = lb.experiments.bars_of_network(loss, loss.starts(4))
+        >>> all(row["reached"] for row in rows)
+        True
+    """
+    kept = [None if checkpoint is None else Path(f"{checkpoint}.{part}") for part in ("minima", "paths")]
+    if checkpoint is not None:
+        kept[0].parent.mkdir(parents=True, exist_ok=True)
+    wrong = None if test is None else lambda points: loss.error(points, test)
+    minima = find_minima(loss, starts, recipe=recipe, steps=steps, tolerance=tolerance, test_error=wrong, seed=seed, checkpoint=kept[0])
+    if align:
+        minima = replace(minima, points=align_networks(loss, minima.points))
+    table = evidence(connect(loss, minima, images=images, rounds=rounds, checkpoint=kept[1]))
+    columns = ["birth", "death", "gradient_norm", "change", "kind", "reached", "converged"]
+    if test is not None:
+        table["test_error"] = minima.test_error.cpu().numpy()[table["minimum"]]
+        columns.append("test_error")
+    for file in kept:
+        if file is not None:
+            file.unlink()
+    return [{"parameters": loss.dimension, **row} for row in table[columns].to_dict("records")]
 
 
 def committed(name: str):

@@ -326,7 +326,9 @@ def ends_of(rows):
 bars = finite[finite["length"] > 1e-4]  # shorter ones are no minima
 ends_table = bars[bars["penalty"] == PENALTY].groupby(["activation", "network", "seed"])[["birth", "death"]].apply(ends_of).unstack("seed")
 ends_table.columns = [f"{kind}, seed {seed}" for kind, seed in ends_table]
-ends_table.round(2).assign(paper=[PAPER.get(network, "") for _, network in ends_table.index])
+view = ends_table.round(2)
+view.insert(0, "paper", [PAPER.get(network, "") for _, network in view.index])
+view
 
 # %%
 STEPS = {"depth: 2 to 2-2": ("2", "2-2"), "depth: 2-2 to 2-2-2": ("2-2", "2-2-2"), "depth: 3-2 to 3-2-2": ("3-2", "3-2-2")}
@@ -380,7 +382,8 @@ assert (lengths.loc["tanh", "2-2-2"] > lengths.loc["tanh", "2"]).all()
 assert (shares["maximum"] < 0.6).all()
 assert (ends_table["maximum, seed 0"] - ends_table["maximum, seed 1"]).abs().max() > 0.3
 print({network: f"{distance:.3f} outside" if distance else "inside" for network, distance in outside.items()})
-#
+
+# %% [markdown]
 # ### What samples can tell
 #
 # The same networks by samples of the box. `above_minimum` is how far the twenty longest bars of the sampled barcode are born above the minima that a

@@ -47,8 +47,6 @@ import lossbarcode as lb
 # %%
 import os
 import time
-from dataclasses import replace
-from pathlib import Path
 
 import altair as alt
 import numpy as np
@@ -96,32 +94,24 @@ def network_of(family, activation, layers, width):
     return (module.double(), 300, 3000) if family == "fully connected" else (module, 128, 300)
 
 
-def bars_of(**options):
+def bars_of(family, activation, layers, width, penalty, rounds, seed):
     """Rows of the table: the bars of one network, with evidence. While a long run lasts, its state is in a file."""
-    penalty, rounds, seed = (options[name] for name in ("penalty", "rounds", "seed"))
-    module, rows, steps = network_of(*(options[name] for name in ("family", "activation", "layers", "width")))
+    module, rows, steps = network_of(family, activation, layers, width)
     loss = lb.networks.loss_of(module.to(DEVICE), tuple(part[:rows] for part in data.train), penalty=penalty)
-    kept = [Path("checkpoints") / f"{DATA}-{'-'.join(map(str, options.values()))}.{part}" if FULL else None for part in ("minima", "paths")]
-    Path("checkpoints").mkdir(exist_ok=True) if FULL else None
-    minima = lb.find_minima(
+    name = f"checkpoints/{DATA}-{family}-{activation}-{layers}-{width}-{penalty}-{rounds}-{seed}"
+    return lb.experiments.bars_of_network(
         loss,
         loss.starts(MINIMA, seed=seed),
+        test=data.test,
         recipe=RECIPE,
         steps=steps,
         tolerance=1e-4 if loss.dtype == torch.float64 else 1e-2,
+        images=IMAGES,
+        rounds=rounds,
+        align=family != "ResNet9",
         seed=seed,
-        test_error=lambda points: loss.error(points, data.test),
-        checkpoint=kept[0],
+        checkpoint=name if FULL else None,
     )
-    if options["family"] != "ResNet9":
-        minima = replace(minima, points=lb.networks.align(loss, minima.points))
-    table = lb.evidence(lb.connect(loss, minima, images=IMAGES, rounds=rounds, checkpoint=kept[1]))
-    table["test_error"] = minima.test_error.cpu().numpy()[table["minimum"]]
-    columns = ["birth", "death", "gradient_norm", "change", "kind", "reached", "converged", "test_error"]
-    for file in kept:
-        if file is not None:
-            file.unlink()
-    return [{"parameters": loss.dimension, **row} for row in table[columns].to_dict("records")]
 
 
 def case(family, layers, width, penalty=1e-3, rounds=8, seed=0, activation=None):
@@ -308,9 +298,9 @@ def judged(claim, rows, what, by, within):
     verdict = {len(each): "reproduced", 0: "not reproduced"}.get(agree, "partly")
     return {
         "claim": claim,
-        "rank correlation": f"{within.replace('_', ' ')} {means}",
-        "repetitions that agree": f"{agree} of {len(each)}",
         "verdict": verdict,
+        "agree": f"{agree} of {len(each)}",
+        "rank correlation": f"{within.replace('_', ' ')} {means}",
     }
 
 

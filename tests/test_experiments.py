@@ -1,10 +1,14 @@
 """Tables of experiments: what they hold, where they came from, and what a killed run leaves."""
 
 import io
+from dataclasses import replace
 
 import pandas as pd
 import pytest
+import torch
+from torch import nn
 
+import lossbarcode as lb
 from lossbarcode import experiments
 
 JOBS = [{"name": "2", "power": 0.5}, {"name": "2-2", "power": 2.0}]
@@ -82,3 +86,25 @@ def test_bad_tables(tmp_path):
         experiments.run(lambda seed: [{"nm"[seed]: 1}], [{"seed": 0}, {"seed": 1}])
     with pytest.raises(ValueError, match=r"job: expected at least one row, got none for \{'seed': 1\}"):
         experiments.run(lambda seed: [], [{"seed": 1}])
+
+
+def test_bars_of_a_network_are_those_of_its_steps(tmp_path):
+    x = torch.linspace(-2, 2, 40, dtype=torch.float64)[:, None]
+    module = lb.networks.FullyConnected(1, (3,), 2, nn.Tanh).double()
+    classes = (x.squeeze(1).abs() > 1).long()
+    loss = lb.networks.loss_of(module, (x, classes), penalty=1e-2)
+    starts = loss.starts(5)
+    options = dict(recipe=lb.Recipe(3, 0.1, batch_size=10), tolerance=1e-5)
+    found = pd.DataFrame(
+        experiments.bars_of_network(loss, starts, test=(x[:7], classes[:7]), rounds=3, checkpoint=tmp_path / "a/run", **options)
+    )
+    assert list((tmp_path / "a").iterdir()) == []  # kept only while it lasts
+    minima = lb.find_minima(loss, starts, test_error=lambda points: loss.error(points, (x[:7], classes[:7])), **options)
+    moved = replace(minima, points=lb.networks.align(loss, minima.points))
+    table = lb.evidence(lb.connect(loss, moved, rounds=3))
+    pd.testing.assert_frame_equal(found.drop(columns=["parameters", "test_error"]), table[found.columns[1:-1]])
+    assert found["test_error"].tolist() == minima.test_error.numpy()[table["minimum"]].tolist()
+    assert (found["parameters"] == 14).all()
+    as_trained = pd.DataFrame(experiments.bars_of_network(loss, starts, align=False, rounds=3, **options))
+    assert "test_error" not in as_trained
+    assert as_trained["birth"].min() == found["birth"].min()
