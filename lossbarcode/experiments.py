@@ -29,6 +29,7 @@ from .networks import align as align_networks
 
 __all__ = ["bars_of_network", "committed", "provenance", "run"]
 
+DIGITS = "%.7g"
 RESULTS = Path("results")
 PUBLIC = "https://raw.githubusercontent.com/lossbarcode/lossbarcode/main/notebooks/results/"
 
@@ -83,7 +84,7 @@ def run(job: Callable[..., Iterable[Mapping]], jobs: Iterable[Mapping[str, Hasha
     done = set(known[keys].itertuples(index=False, name=None))
     columns, tables = list(known.columns) if done else None, []
     for options in jobs:
-        if tuple(options[key] for key in keys) in done:
+        if tuple(written(options[key]) for key in keys) in done:
             continue
         rows = list(job(**options))
         if not rows:
@@ -98,8 +99,13 @@ def run(job: Callable[..., Iterable[Mapping]], jobs: Iterable[Mapping[str, Hasha
                 file.parent.mkdir(parents=True, exist_ok=True)
                 head = "".join(f"# {key}: {value}\n" for key, value in provenance(command).items())
                 file.write_text(head + ",".join(columns) + "\n")
-            tables[-1].to_csv(file, mode="a", header=False, index=False, float_format="%.7g")
+            tables[-1].to_csv(file, mode="a", header=False, index=False, float_format=DIGITS)
     return pd.concat(tables, ignore_index=True) if file is None else read(file, words)
+
+
+def written(value):
+    """A value as it comes back from a file."""
+    return float(DIGITS % value) if isinstance(value, float) else value
 
 
 def bars_of_network(

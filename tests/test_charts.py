@@ -239,6 +239,7 @@ def test_barcodes_side_by_side():
     table = pd.concat([bars_of([(0.0, 1.0), (0.5, 3.0)]).table().assign(depth=depth) for depth in (2, 4)], ignore_index=True)
     table["converged"] = [True, True, False, True, True, True]
     table["reached"] = [True, True, True, True, True, True]
+    assert "Sobol's" in drawn(lb.charts.barcodes(table.assign(depth="Sobol's"), "depth")).replace("&#39;", "'")
     chart = lb.charts.barcodes(table, "depth")
     svg = drawn(chart)
     assert "6 bars; 1 not converged (hollow)" in svg

@@ -11,7 +11,7 @@ from torch import nn
 import lossbarcode as lb
 from lossbarcode import experiments
 
-JOBS = [{"name": "2", "power": 0.5}, {"name": "2-2", "power": 2.0}]
+JOBS = [{"name": "2", "power": 1 / 3}, {"name": "2-2", "power": 2.0}]  # a third has more digits than a file
 
 
 class Job:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import altair as alt
 import numpy as np
 import pandas as pd
@@ -54,7 +56,7 @@ def barcodes(table: pd.DataFrame, by: str, *, limit: int = 40, width: int = 640,
     rows["name"] = rows[by].astype(str)
     rows = rows[["name", "place", "birth", "death", "length", "reached", "converged", "kind"]]
 
-    labels = "[" + ",".join(f"'{name}'" for name in names) + "]"
+    labels = json.dumps([str(name) for name in names])
     axis = alt.Axis(values=[i + 0.4 for i in range(len(names))], labelExpr=f"{labels}[round(datum.value - 0.4)]", grid=False, ticks=False)
     axis.labelAngle = 0 if len(names) <= 8 else -40
     x = alt.X("place:Q", title=by.replace("_", " "), axis=axis, scale=alt.Scale(domain=[-0.1, len(names)], nice=False))
