@@ -27,7 +27,7 @@ from ._types import Points
 from .networks import NetworkLoss
 from .networks import align as align_networks
 
-__all__ = ["bars_of_network", "committed", "provenance", "run"]
+__all__ = ["bars_of_network", "committed", "falls", "provenance", "rank_correlation", "run", "summary"]
 
 DIGITS = "%.7g"
 RESULTS = Path("results")
@@ -51,7 +51,7 @@ def run(job: Callable[..., Iterable[Mapping]], jobs: Iterable[Mapping[str, Hasha
         job: called as ``job(**options)``; returns rows, mappings of columns.
         jobs: options of each job. They become columns, before those that the job returns.
         file: CSV that each job is appended to as soon as it is done; jobs that it has are not done again. The first lines say where
-            it came from.
+            it came from; where runs differ in that, all that was true, with ``|`` between.
         command: with which the file is made, for those lines.
 
     Returns:
@@ -95,12 +95,25 @@ def run(job: Callable[..., Iterable[Mapping]], jobs: Iterable[Mapping[str, Hasha
         columns = columns or list(table.columns)
         tables.append(table[columns])
         if file is not None:
-            if not file.exists():
-                file.parent.mkdir(parents=True, exist_ok=True)
-                head = "".join(f"# {key}: {value}\n" for key, value in provenance(command).items())
-                file.write_text(head + ",".join(columns) + "\n")
-            tables[-1].to_csv(file, mode="a", header=False, index=False, float_format=DIGITS)
+            append(tables[-1], file, command)
     return pd.concat(tables, ignore_index=True) if file is None else read(file, words)
+
+
+def append(table, file: Path, command: str) -> None:
+    """Add rows to a CSV, and to its first lines what is new about where they came from; a kill leaves the file before or after."""
+    known, body = {}, table.to_csv(None, index=False, float_format=DIGITS)
+    if file.exists():
+        text = file.read_text()
+        known = head_of(text)
+        body = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("#")) + body.partition("\n")[2]
+    origin = provenance(command)
+    for key, value in known.items():
+        now = origin.get(key, value)
+        origin[key] = value if now in value.split(" | ") else f"{value} | {now}"
+    part = file.with_name(f"{file.name}.part")
+    part.parent.mkdir(parents=True, exist_ok=True)
+    part.write_text("".join(f"# {key}: {value}\n" for key, value in origin.items()) + body)
+    os.replace(part, file)
 
 
 def written(value):
@@ -187,7 +200,138 @@ def read(source, types: Mapping[str, type] | None = None):
     import pandas as pd
 
     text = text_of(source)
-    head = [line[1:].partition(":") for line in text.splitlines() if line.startswith("#")]
     table = pd.read_csv(StringIO(text), comment="#", keep_default_na=False, na_values=["nan", ""], dtype=types)
-    table.attrs = {key.strip(): value.strip() for key, _, value in head}
+    table.attrs = head_of(text)
     return table
+
+
+def head_of(text: str) -> dict[str, str]:
+    """What the first lines of a CSV say, ``# key: value`` each."""
+    parts = [line[1:].partition(":") for line in text.splitlines() if line.startswith("#")]
+    return {key.strip(): value.strip() for key, _, value in parts}
+
+
+def summary(table, by: list[str]):
+    """What the bars of each run say, in one row.
+
+    Args:
+        table: rows of :func:`bars_of_network`, and columns that tell the runs apart.
+        by: those columns.
+
+    Returns:
+        ``pandas.DataFrame``, a row a run: ``by``, ``minima`` (their number), median ``birth``, and over bars that end: median ``death``
+        and ``length``, ``longest``, ``to_score`` (the sum of half lengths, as :func:`to_score`, of p = 1); ``reached`` and ``converged``
+        (shares of those bars), ``steepest`` (the longest gradient at a minimum), mean ``test_error`` if there is one, ``parameters``.
+
+    Raises:
+        ValueError: if the table lacks a column.
+
+    Example:
+        >>> import pandas as pd
+        >>> from lossbarcode import experiments
+        >>> bars = pd.DataFrame({"birth": [0.1, 0.2], "death": [float("inf"), 0.5], "gradient_norm": 1e-6})
+        >>> bars = bars.assign(reached=True, converged=[True, False], parameters=7, seed=0)
+        >>> print(experiments.summary(bars, ["seed"])[["seed", "minima", "death", "to_score"]])
+           seed  minima  death  to_score
+        0     0       2    0.5      0.15
+    """
+    missing = {*by, "birth", "death", "gradient_norm", "reached", "converged", "parameters"} - set(table.columns)
+    if missing:
+        raise ValueError(f"table: expected the columns of bars_of_network and {by}, got one without {sorted(missing)}")
+    ends = table["death"].replace(np.inf, np.nan)
+    rows = table.assign(death=ends, length=ends - table["birth"])
+    for name in ("reached", "converged"):
+        rows[name] = rows[name].where(ends.notna()).astype(float)
+    columns = {
+        "parameters": ("parameters", "first"),
+        "minima": ("birth", "size"),
+        "birth": ("birth", "median"),
+        "death": ("death", "median"),
+        "length": ("length", "median"),
+        "longest": ("length", "max"),
+        "to_score": ("length", lambda lengths: lengths.sum() / 2),
+        "reached": ("reached", "mean"),
+        "converged": ("converged", "mean"),
+        "steepest": ("gradient_norm", "max"),
+    }
+    if "test_error" in table:
+        columns["test_error"] = ("test_error", "mean")
+    return rows.groupby(by, sort=False).agg(**columns).reset_index()
+
+
+def falls(runs, what: str, along: str, *, within: str) -> dict[str, str]:
+    """The claim that something falls, judged by Spearman's rank correlation in every repetition on its own.
+
+    Args:
+        runs: a row a run, as :func:`summary` makes them, with the number of its repetition in the column ``seed``.
+        what: column that is claimed to fall.
+        along: column with which it is claimed to fall.
+        within: column whose values are judged apart.
+
+    Returns:
+        ``verdict``: "reproduced" if all correlations are negative, "not reproduced" if none is, else "partly"; ``agree``: how many are
+        negative; ``rank correlation``: their means for each value of ``within``.
+
+    Raises:
+        ValueError: if no repetition has three values to be compared.
+
+    Example:
+        >>> import pandas as pd
+        >>> from lossbarcode import experiments
+        >>> runs = pd.DataFrame({"layers": [1, 2, 3], "birth": [0.3, 0.2, 0.1], "penalty": 0.001, "seed": 0})
+        >>> experiments.falls(runs, "birth", "layers", within="penalty")
+        {'verdict': 'reproduced', 'agree': '1 of 1', 'rank correlation': 'penalty 0.001: -1.00'}
+    """
+    from scipy.stats import spearmanr
+
+    groups = {key: rows for key, rows in runs.groupby([within, "seed"]) if rows[along].nunique() > 2}
+    if not groups:
+        raise ValueError(f"runs: expected a repetition with at least three values of {along}, got none in {len(runs)} rows")
+    signs = {key: spearmanr(rows[along], rows[what]).statistic if rows[what].nunique() > 1 else 0.0 for key, rows in groups.items()}
+    agree = sum(sign < 0 for sign in signs.values())
+    means = {group: np.mean([sign for key, sign in signs.items() if key[0] == group]) for group, _ in signs}
+    said = ", ".join(f"{group:g}: {mean:+.2f}" if isinstance(group, float) else f"{group}: {mean:+.2f}" for group, mean in means.items())
+    verdict = {len(signs): "reproduced", 0: "not reproduced"}.get(agree, "partly")
+    return {"verdict": verdict, "agree": f"{agree} of {len(signs)}", "rank correlation": f"{within.replace('_', ' ')} {said}"}
+
+
+def rank_correlation(table, first: str, second: str, *, within: list[str]) -> dict[str, float]:
+    """Spearman's rank correlation of two columns inside runs, all runs together, with its uncertainty.
+
+    Ranks are taken in each run, so that what differs between runs does not count; rows without a finite value in both columns are left
+    out. The interval of 95 % is that of 9,999 bootstrap samples of the rows, which takes rows as independent.
+
+    Args:
+        table: a row an observation.
+        first, second: columns.
+        within: columns that tell runs apart.
+
+    Returns:
+        ``rows`` (their number), ``correlation``, ``low``, ``high``.
+
+    Raises:
+        ValueError: if no run has three rows, or a column is constant in every run.
+
+    Example:
+        >>> import pandas as pd
+        >>> from lossbarcode import experiments
+        >>> bars = pd.DataFrame({"length": [1, 2, 3, 30, 10, 20], "error": [4, 5, 6, 3, 2, 1], "seed": [0, 0, 0, 1, 1, 1]})
+        >>> print(round(experiments.rank_correlation(bars, "length", "error", within=["seed"])["correlation"], 2))
+        0.75
+    """
+    from scipy.stats import bootstrap
+
+    finite = table[np.isfinite(table[[first, second]]).all(axis=1)]
+    groups = finite.groupby(within)
+    finite = finite[groups[first].transform("size") > 2]
+    ranks = finite.groupby(within)[[first, second]].rank(pct=True)
+    ranks = (ranks - ranks.groupby([finite[name] for name in within]).transform("mean")).to_numpy().T
+    if not ranks.size or not ranks.any(axis=1).all():
+        raise ValueError(f"table: expected {first} and {second} to vary inside runs of at least three rows, got {len(finite)} rows of such")
+
+    def pearson(x, y, axis=-1):
+        size = np.sqrt((x * x).sum(axis) * (y * y).sum(axis))
+        return (x * y).sum(axis) / np.where(size > 0, size, 1)  # a sample of one row only has no correlation
+
+    interval = bootstrap(tuple(ranks), pearson, paired=True, method="percentile", rng=0).confidence_interval
+    return {"rows": len(finite), "correlation": float(pearson(*ranks)), "low": float(interval.low), "high": float(interval.high)}

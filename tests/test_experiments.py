@@ -3,9 +3,11 @@
 import io
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.stats import spearmanr
 from torch import nn
 
 import lossbarcode as lb
@@ -51,6 +53,17 @@ def test_a_table_says_where_it_came_from(tmp_path):
     assert known["command"] == "make table"
     assert {"device", "versions", "date"} <= set(known)
     assert "torch" in known["versions"]
+
+
+def test_a_table_says_all_the_places_it_came_from(tmp_path, monkeypatch):
+    file = tmp_path / "table.csv"
+    for device, jobs in (("a CPU", JOBS[:1]), ("a GPU", JOBS), ("a CPU", [*JOBS, {"name": "3", "power": 0.5}])):
+        monkeypatch.setattr(experiments, "provenance", lambda command, device=device: {"command": command, "device": device})
+        experiments.run(Job(), jobs, file=file, command="make table")
+    table = experiments.read(file)
+    assert table.attrs == {"command": "make table", "device": "a CPU | a GPU"}
+    assert table["name"].tolist() == ["2", "2", "2-2", "2-2", "3", "3"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["table.csv"]
 
 
 def test_committed_tables_come_from_here_or_from_the_public_address(tmp_path, monkeypatch):
@@ -108,3 +121,75 @@ def test_bars_of_a_network_are_those_of_its_steps(tmp_path):
     as_trained = pd.DataFrame(experiments.bars_of_network(loss, starts, align=False, rounds=3, **options))
     assert "test_error" not in as_trained
     assert as_trained["birth"].min() == found["birth"].min()
+
+
+BARS = pd.DataFrame(
+    {
+        "seed": [0, 0, 0, 1, 1],
+        "birth": [0.1, 0.2, 0.4, 0.3, 0.5],
+        "death": [float("inf"), 0.5, 0.6, float("nan"), 0.6],
+        "gradient_norm": [1e-7, 1e-6, 1e-8, 1e-5, 1e-4],
+        "reached": [True, True, True, True, False],
+        "converged": [False, True, False, False, False],
+        "parameters": 7,
+    }
+)
+
+
+def test_summary():
+    runs = experiments.summary(BARS, ["seed"])
+    expected = {"seed": [0, 1], "minima": [3, 2], "birth": [0.2, 0.4], "death": [0.55, 0.6], "length": [0.25, 0.1], "longest": [0.3, 0.1]}
+    expected |= {"to_score": [0.25, 0.05], "reached": [1, 0], "converged": [0.5, 0], "steepest": [1e-6, 1e-4], "parameters": [7, 7]}
+    pd.testing.assert_frame_equal(runs, pd.DataFrame(expected)[runs.columns], check_dtype=False)
+    with_errors = experiments.summary(BARS.assign(test_error=[0.0, 0.1, 0.2, 0.3, 0.5]), ["seed"])
+    assert with_errors["test_error"].round(6).tolist() == [0.1, 0.4]
+
+
+@pytest.mark.parametrize(
+    ("births", "verdict", "agree"),
+    [
+        ([3, 2, 1, 9, 8, 7], "reproduced", "2 of 2"),
+        ([1, 2, 3, 7, 8, 9], "not reproduced", "0 of 2"),
+        ([3, 2, 1, 7, 8, 9], "partly", "1 of 2"),
+        ([2, 1, 2, 5, 5, 5], "not reproduced", "0 of 2"),  # what does not change does not fall
+    ],
+)
+def test_falls(births, verdict, agree):
+    runs = pd.DataFrame({"seed": [0, 0, 0, 1, 1, 1], "layers": [1, 2, 3] * 2, "birth": births, "penalty": 1e-3})
+    found = experiments.falls(runs, "birth", "layers", within="penalty")
+    assert (found["verdict"], found["agree"]) == (verdict, agree)
+
+
+def test_rank_correlation_is_that_inside_runs():
+    random = np.random.default_rng(0)
+    seed = np.repeat(np.arange(40), 10)
+    length = random.normal(size=400)
+    error = length + random.normal(size=400)
+    rows = pd.DataFrame({"seed": seed, "length": length - 100 * seed, "error": np.exp(error + 100 * (seed % 7))})
+    found = experiments.rank_correlation(rows, "length", "error", within=["seed"])
+    each = [spearmanr(length[seed == i], error[seed == i]).statistic for i in range(40)]
+    assert found["correlation"] == pytest.approx(np.mean(each))  # runs of one size, without ties
+    assert found["low"] < 6 / np.pi * np.arcsin(0.5**0.5 / 2) < found["high"]  # of normal variables
+    assert found["high"] - found["low"] == pytest.approx(2 * 1.96 * np.std(each) / 40**0.5, rel=0.5)
+    with_gaps = pd.concat([rows, pd.DataFrame({"seed": [0, 99, 99], "length": [np.inf, 1, 2], "error": [1, 1, 2]})])
+    assert experiments.rank_correlation(with_gaps, "length", "error", within=["seed"]) == found
+
+
+BAD = {
+    "a summary of other rows": (
+        lambda: experiments.summary(BARS.drop(columns="death"), ["seed", "width"]),
+        r"table: expected the columns of bars_of_network and \['seed', 'width'\], got one without \['death', 'width'\]",
+    ),
+    "two values do not fall": (
+        lambda: experiments.falls(pd.DataFrame({"seed": 0, "n": [1, 2], "birth": 0.1, "penalty": 1}), "birth", "n", within="penalty"),
+        "runs: expected a repetition with at least three values of n, got none in 2 rows",
+    ),
+    "a constant has no rank": (
+        lambda: experiments.rank_correlation(BARS.assign(n=1), "n", "birth", within=["seed"]),
+        "table: expected n and birth to vary inside runs of at least three rows, got 3 rows of such",
+    ),
+}
+
+
+def test_bad_input(bad_input):
+    bad_input()
