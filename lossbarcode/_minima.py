@@ -41,7 +41,8 @@ class Minima:
         curvature: lowest eigenvalue of the Hessian ``[k]``, of more than 20 parameters the lowest one found; or None. Not negative at a
             minimum.
         test_error: share of test data that is classified wrongly ``[k]``, or None.
-        tolerance: length of the gradient below which a descent counts as converged.
+        tolerance: length of the gradient below which a descent counts as converged; of minima that did not come from a descent
+            infinite, because nothing is claimed of them.
         bounds: the box ``[d 2]``, or None.
         name: the loss.
     """

@@ -148,7 +148,8 @@ def bars_of_network(
 
     Returns:
         A row a bar: ``parameters`` (their number), ``birth``, ``death``, ``gradient_norm``, ``change``, ``kind``, ``reached``,
-        ``converged`` as of :func:`evidence`, and ``test_error``.
+        ``converged`` as of :func:`evidence`, and ``test_error``; in every row also ``mean_loss`` and ``mean_test_error`` of all
+        networks, those that can be left without a climb, and so have no bar, among them.
 
     Example:
         >>> import torch, lossbarcode as lb
@@ -174,7 +175,10 @@ def bars_of_network(
     for file in kept:
         if file is not None:
             file.unlink()
-    return [{"parameters": loss.dimension, **row} for row in table[columns].to_dict("records")]
+    of_all = {"mean_loss": float(minima.values.mean())}
+    if test is not None:
+        of_all["mean_test_error"] = float(minima.test_error.mean())
+    return [{"parameters": loss.dimension, **row, **of_all} for row in table[columns].to_dict("records")]
 
 
 def committed(name: str):
@@ -221,7 +225,8 @@ def summary(table, by: list[str]):
     Returns:
         ``pandas.DataFrame``, a row a run: ``by``, ``minima`` (their number), median ``birth``, and over bars that end: median ``death``
         and ``length``, ``longest``, ``to_score`` (the sum of half lengths, as :func:`to_score`, of p = 1); ``reached`` and ``converged``
-        (shares of those bars), ``steepest`` (the longest gradient at a minimum), mean ``test_error`` if there is one, ``parameters``.
+        (shares of those bars), ``steepest`` (the longest gradient at a minimum), ``parameters``; if they are there mean ``test_error``,
+        ``mean_loss``, ``mean_test_error``.
 
     Raises:
         ValueError: if the table lacks a column.
@@ -254,8 +259,7 @@ def summary(table, by: list[str]):
         "converged": ("converged", "mean"),
         "steepest": ("gradient_norm", "max"),
     }
-    if "test_error" in table:
-        columns["test_error"] = ("test_error", "mean")
+    columns |= {name: (name, "mean") for name in ("test_error", "mean_loss", "mean_test_error") if name in table}
     return rows.groupby(by, sort=False).agg(**columns).reset_index()
 
 

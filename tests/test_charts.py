@@ -271,6 +271,22 @@ def test_barcodes_say_what_they_leave_out():
             lb.charts.barcodes(bad, "loss")
 
 
+def test_trends_of_runs():
+    runs = pd.DataFrame(
+        {"layers": [1, 1, 4, 4], "birth": [0.3, 0.1, 0.2, 0.1], "death": [0.9, 0.8, np.nan, 0.7], "to_score": [0.5, 0.4, 0.3, 0]}
+    )
+    runs["penalty"] = [0.1, 0.01, 0.1, 0.01]
+    svg = drawn(lb.charts.trends(runs, "layers", by="penalty"))
+    assert "1 zeros left out" in svg
+    assert "Births, deaths and TO-scores of 4 runs by layers." in lb.charts.trends(runs, "layers")["description"]
+    assert "penalty" in svg
+    assert "penalty" not in drawn(lb.charts.trends(runs, "layers"))
+    rows = rows_of(lb.charts.trends(runs[:3], "layers"), "what", "loss")
+    assert sorted(row["loss"] for row in rows if row["what"] == "death") == [0.8, 0.9]
+    with pytest.raises(ValueError, match=r"runs: expected rows with birth, death, to_score, width, got 4 rows without \['width'\]"):
+        lb.charts.trends(runs, "width")
+
+
 def test_profiles_show_the_loss_along_every_path():
     loss = lb.functions.HumpCamel6()
     minima = lb.find_minima(loss, lb.sample(loss, 200, dtype=torch.float64).points).distinct(1e-3)

@@ -6,10 +6,10 @@ orange diamonds, and an infinite bar ends in an arrow.
 """
 
 from ._bars import barcode, diagram, merge_tree
-from ._compare import barcodes
+from ._compare import barcodes, trends
 from ._level import level
 from ._map import basin_map, linked
 from ._morse import morse_map
 from ._paths import profiles
 
-__all__ = ["barcode", "barcodes", "basin_map", "diagram", "level", "linked", "merge_tree", "morse_map", "profiles"]
+__all__ = ["barcode", "barcodes", "basin_map", "diagram", "level", "linked", "merge_tree", "morse_map", "profiles", "trends"]

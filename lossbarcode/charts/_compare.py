@@ -1,4 +1,4 @@
-"""Barcodes of several losses side by side, on one axis."""
+"""Barcodes of several losses side by side, and what changes from one to the next."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pandas as pd
 from ._bars import BAR, MINIMUM, SADDLE
 
 MOST = 1600  # bars in a chart; Altair takes 5,000 rows
+HEIGHTS, SCORE = {"birth": MINIMUM, "death": SADDLE}, {"to_score": "#009E73"}
 
 
 def barcodes(table: pd.DataFrame, by: str, *, limit: int = 40, width: int = 640, height: int = 320, log: bool = False) -> alt.LayerChart:
@@ -88,3 +89,52 @@ def barcodes(table: pd.DataFrame, by: str, *, limit: int = 40, width: int = 640,
     said = f"{count}; {open_ends:,} not converged (hollow)" if open_ends else count
     title = alt.TitleParams("Barcodes of minima", subtitle=said, anchor="start")
     return chart.properties(title=title, width=width, height=height, description=f"Barcodes by {by}: {', '.join(map(str, names))}; {said}.")
+
+
+def trends(runs: pd.DataFrame, along: str, *, by: str | None = None, width: int = 270, height: int = 260) -> alt.HConcatChart:
+    """How births, deaths and TO-scores change along a column: a point a run, a line through the means of repetitions.
+
+    The axes of losses are logarithmic; the subtitle says where a score of zero is left out.
+
+    Args:
+        runs: a row a run, as :func:`lossbarcode.experiments.summary` makes them, with columns ``birth``, ``death`` and ``to_score``.
+        along: column of numbers, on the axis.
+        by: column whose values get lines of their own.
+        width, height: of each of the two drawings, in pixels.
+
+    Raises:
+        ValueError: if the table has no rows, or lacks a column.
+
+    Example:
+        >>> import pandas as pd, lossbarcode as lb
+        >>> runs = pd.DataFrame({"layers": [1, 2, 4], "birth": [0.3, 0.2, 0.1], "death": [0.9, 0.7, 0.5], "to_score": [0.6, 0.5, 0.4]})
+        >>> lb.charts.trends(runs, "layers").save("trends.html")  # doctest: +SKIP
+    """
+    columns = [*HEIGHTS, *SCORE, along, *([by] if by else [])]
+    missing = [name for name in columns if name not in runs]
+    if missing or not len(runs):
+        raise ValueError(f"runs: expected rows with {', '.join(columns)}, got {len(runs)} rows without {missing or 'any'}")
+    rows = runs[columns].melt(id_vars=columns[3:], var_name="what", value_name="loss").dropna()
+    drawn = rows[rows["loss"] > 0]
+    values = sorted(runs[along].unique().tolist())
+
+    def panel(colors: dict[str, str], title: str) -> alt.LayerChart:
+        own = drawn[drawn["what"].isin(list(colors))]
+        zeros = int((rows["what"].isin(list(colors)) & ~(rows["loss"] > 0)).sum())
+        y = alt.Scale(type="log", nice=False, padding=12)
+        base = alt.Chart(own).encode(
+            x=alt.X(f"{along}:Q", scale=alt.Scale(zero=False, nice=False, padding=12), axis=alt.Axis(values=values, format="~g")),
+            color=alt.Color(
+                "what:N", scale=alt.Scale(domain=list(colors), range=list(colors.values())), title=None, legend=alt.Legend(orient="bottom")
+            ),
+        )
+        dash = {"strokeDash": alt.StrokeDash(f"{by}:N", legend=alt.Legend(orient="bottom", symbolType="stroke"))} if by else {}
+        tooltip = [*columns[3:], "what", alt.Tooltip("loss:Q", format=".4g")]
+        head = alt.TitleParams(title, subtitle=f"{zeros} zeros left out") if zeros else alt.TitleParams(title)
+        return alt.layer(
+            base.mark_line().encode(y=alt.Y("mean(loss):Q", scale=y, title="loss"), **dash),
+            base.mark_point(size=25).encode(y=alt.Y("loss:Q", scale=y), tooltip=tooltip),
+        ).properties(width=width, height=height, title=head)
+
+    chart = alt.hconcat(panel(HEIGHTS, "Heights of both ends"), panel(SCORE, "TO-score"))
+    return chart.resolve_scale(color="independent").properties(description=f"Births, deaths and TO-scores of {len(runs)} runs by {along}.")

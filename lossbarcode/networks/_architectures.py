@@ -17,7 +17,7 @@ class FullyConnected(nn.Sequential):
         inputs: number of features; inputs ``[rows ...]`` are flattened.
         hidden: width of every hidden layer.
         outputs: number of classes or of values.
-        activation: class of the activation.
+        activation: class of the activation, which must act on every number alone (tanh and ReLU do, softmax does not).
     """
 
     def __init__(self, inputs: int, hidden: tuple[int, ...], outputs: int, activation: type[nn.Module] = nn.ReLU):
