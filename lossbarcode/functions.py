@@ -89,7 +89,7 @@ def root(x: Tensor) -> Tensor:
 
 
 class DoubleWell(BenchmarkFunction):
-    """x⁴ - x² + x/10 on [-1.5, 1.5]: two wells, the left one deeper."""
+    """``x⁴ - x² + x/10`` on [-1.5, 1.5]: two wells, the left one deeper."""
 
     box = ((-1.5, 1.5),)
 
@@ -98,7 +98,7 @@ class DoubleWell(BenchmarkFunction):
 
 
 class HumpCamel3(BenchmarkFunction):
-    """(2 - 1.05 x² + x⁴/6) x² + x y + y² on [-2, 2]²: three wells."""
+    """``(2 - 1.05 x² + x⁴/6) x² + x y + y²`` on [-2, 2]²: three wells."""
 
     box = ((-2.0, 2.0), (-2.0, 2.0))
 
@@ -107,7 +107,7 @@ class HumpCamel3(BenchmarkFunction):
 
 
 class HumpCamel6(BenchmarkFunction):
-    """(4 - 2.1 x² + x⁴/3) x² + x y + (4 y² - 4) y² on [-2, 2] x [-1.5, 1.5]: six wells in three equal pairs.
+    """``(4 - 2.1 x² + x⁴/3) x² + x y + (4 y² - 4) y²`` on [-2, 2] x [-1.5, 1.5]: six wells in three equal pairs.
 
     Example:
         >>> import torch, lossbarcode as lb
@@ -123,7 +123,7 @@ class HumpCamel6(BenchmarkFunction):
 
 
 class Langermann(BenchmarkFunction):
-    """-sum_i c_i cos(pi r_i) exp(-r_i / pi) with r_i the squared distance to one of five centres, on [0, 10]²."""
+    """``-sum_i c_i cos(pi r_i) exp(-r_i / pi)`` with ``r_i`` the squared distance to one of five centres, on [0, 10]²."""
 
     box = ((0.0, 10.0), (0.0, 10.0))
     centres = ((3, 5, 1), (5, 2, 2), (2, 1, 5), (1, 4, 2), (7, 9, 3))  # a_i, b_i, c_i
@@ -134,7 +134,7 @@ class Langermann(BenchmarkFunction):
 
 
 class HolderTable(BenchmarkFunction):
-    """-|sin x cos y exp|1 - |(x, y)| / pi|| on [-10, 10]²: four equal global minima at the corners. Not smooth."""
+    """``-|sin x cos y exp|1 - |(x, y)| / pi||`` on [-10, 10]²: four equal global minima at the corners. Not smooth."""
 
     box = ((-10.0, 10.0), (-10.0, 10.0))
 
@@ -143,7 +143,7 @@ class HolderTable(BenchmarkFunction):
 
 
 class PenHolder(BenchmarkFunction):
-    """-exp(-1 / |cos x cos y exp|1 - |(x, y)| / pi||) on [-11, 11]². Not smooth."""
+    """``-exp(-1 / |cos x cos y exp|1 - |(x, y)| / pi||)`` on [-11, 11]². Not smooth."""
 
     box = ((-11.0, 11.0), (-11.0, 11.0))
 
@@ -153,7 +153,7 @@ class PenHolder(BenchmarkFunction):
 
 
 class EggCrate(BenchmarkFunction):
-    """x² + y² + 25 (sin² x + sin² y) on [-5, 5]²: nine wells and, at the edges, sixteen halves of wells; a separable sum."""
+    """``x² + y² + 25 (sin² x + sin² y)`` on [-5, 5]²: nine wells and, at the edges, sixteen halves of wells; a separable sum."""
 
     box = ((-5.0, 5.0), (-5.0, 5.0))
 
@@ -162,7 +162,7 @@ class EggCrate(BenchmarkFunction):
 
 
 class Tripod(BenchmarkFunction):
-    """p(y) (1 + p(x)) + |x + 50 p(y) (1 - 2 p(x))| + |y + 50 (1 - 2 p(y))| on [-100, 100]², p(t) = 1 for t >= 0, else 0.
+    """``p(y) (1 + p(x)) + |x + 50 p(y) (1 - 2 p(x))| + |y + 50 (1 - 2 p(y))|`` on [-100, 100]², p(t) = 1 for t >= 0, else 0.
 
     Three wells; jumps across both axes, so it is not even continuous.
     """
@@ -176,7 +176,7 @@ class Tripod(BenchmarkFunction):
 
 
 class UrsemWaves(BenchmarkFunction):
-    """-0.9 x² + (y² - 4.5 y²) x y + 4.7 cos(3 x - y² (2 + x)) sin(2.5 pi x) on [-0.9, 1.2] x [-1.2, 1.2]."""
+    """``-0.9 x² + (y² - 4.5 y²) x y + 4.7 cos(3 x - y² (2 + x)) sin(2.5 pi x)`` on [-0.9, 1.2] x [-1.2, 1.2]."""
 
     source = SURVEY
     box = ((-0.9, 1.2), (-1.2, 1.2))
@@ -187,7 +187,7 @@ class UrsemWaves(BenchmarkFunction):
 
 
 class VenterSobieski(BenchmarkFunction):
-    """x² - 100 cos² x - 100 cos(x²/30) and the same in y, added, on [-50, 50]²: a separable sum."""
+    """``x² - 100 cos² x - 100 cos(x²/30)`` and the same in y, added, on [-50, 50]²: a separable sum."""
 
     source = SURVEY
     box = ((-50.0, 50.0), (-50.0, 50.0))
@@ -197,7 +197,7 @@ class VenterSobieski(BenchmarkFunction):
 
 
 class Wavy(AnyDimension):
-    """1 - mean(cos(10 x) exp(-x²/2)) on [-pi, pi]^D: in D = 2 its D4 symmetry puts minima into groups of 4 and 8."""
+    """``1 - mean(cos(10 x) exp(-x²/2))`` on [-pi, pi]^D: in D = 2 its D4 symmetry puts minima into groups of 4 and 8."""
 
     interval = (-math.pi, math.pi)
 
@@ -206,7 +206,7 @@ class Wavy(AnyDimension):
 
 
 class Alpine01(AnyDimension):
-    """sum |x sin x + 0.1 x| on [-10, 10]^D: every minimum is 0. A separable sum, not smooth."""
+    """``sum |x sin x + 0.1 x|`` on [-10, 10]^D: every minimum is 0. A separable sum, not smooth."""
 
     interval = (-10.0, 10.0)
 
@@ -215,7 +215,7 @@ class Alpine01(AnyDimension):
 
 
 class Schwefel26(AnyDimension):
-    """418.982887 D - sum x sin sqrt|x| on [-500, 500]^D: 8^D minima, the lowest far from the next. A separable sum."""
+    """``418.982887 D - sum x sin sqrt|x|`` on [-500, 500]^D: 8^D minima, the lowest far from the next. A separable sum."""
 
     interval = (-500.0, 500.0)
 
@@ -224,7 +224,7 @@ class Schwefel26(AnyDimension):
 
 
 class XinSheYang04(AnyDimension):
-    """(sum sin² x - exp(-sum x²)) exp(-sum sin² sqrt|x|) on [-10, 10]^D: one deep well among shallow ones."""
+    """``(sum sin² x - exp(-sum x²)) exp(-sum sin² sqrt|x|)`` on [-10, 10]^D: one deep well among shallow ones."""
 
     interval = (-10.0, 10.0)
 
@@ -234,7 +234,7 @@ class XinSheYang04(AnyDimension):
 
 
 class Qing(AnyDimension):
-    """sum (x_i² - i)² on [-D - 0.5, D + 0.5]^D: 2^D equal minima. A separable sum."""
+    """``sum (x_i² - i)²`` on [-D - 0.5, D + 0.5]^D: 2^D equal minima. A separable sum."""
 
     source = SURVEY
 

@@ -99,6 +99,29 @@ def test_intro_example_runs():
     exec(first.replace("1_000_000", "10_000") + second, {})
 
 
+@pytest.mark.parametrize("name", ["your_function", "your_network"])
+def test_code_of_the_page_runs(name):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "book" / f"{name}.md").read_text(), re.S)
+    assert len(blocks) >= 2
+    exec("\n".join(blocks), {})  # as a reader does, one after the other
+
+
+def test_errors_of_the_page_are_those_of_the_package():
+    source = " ".join(path.read_text() for path in (ROOT / "lossbarcode").rglob("*.py"))
+    table = (ROOT / "book" / "which_route.md").read_text().partition("| it says |")[2]
+    said = re.findall(r"^\| `([^`]+)`", table, re.M)
+    assert len(said) > 5
+    for text in said:
+        for part in text.split("..."):
+            assert part.strip() in source, text
+
+
+def test_reference_has_every_public_name():
+    page = (ROOT / "book" / "api.md").read_text()
+    named = set(re.findall(r"auto(?:function|class):: (\w+)", page)) | set(re.findall(r"automodule:: lossbarcode\.(\w+)", page))
+    assert named == set(lb.__all__)
+
+
 def test_links_of_the_readme_exist():
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / "README.md").read_text()):
         assert (ROOT / target).exists(), target
@@ -128,6 +151,22 @@ def test_citation_names_the_software_and_both_papers():
     assert all({"type", "title", "authors"} <= set(reference) for reference in citation["references"])
 
 
+def test_metadata_agree():
+    """CITATION.cff, the deposit and the page on citing say the same."""
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    deposit = json.loads((ROOT / ".zenodo.json").read_text())
+    page = (ROOT / "book" / "cite.md").read_text()
+    for name in ("title", "version", "license", "keywords"):
+        assert deposit[name] == citation[name], name
+    assert [creator["name"] for creator in deposit["creators"]] == [author["name"] for author in citation["authors"]]
+    papers = {reference["url"].rpartition("/")[2] for reference in citation["references"]}
+    assert {one["identifier"].removeprefix("arXiv:") for one in deposit["related_identifiers"]} == papers
+    for reference in (citation, *citation["references"]):
+        assert f"{{{reference['title']}}}" in page
+    assert f"version = {{{PROJECT['version']}}}" in page
+    assert f"## {PROJECT['version']} (" in (ROOT / "CHANGELOG.md").read_text()
+
+
 def test_constraints_pin_torch():
     assert "torch==2.13.0" in (ROOT / "constraints.txt").read_text().split()
 
@@ -141,7 +180,10 @@ def test_there_are_notebooks():
         "05_small_networks",
         "06_minima_and_paths",
         "07_depth_and_width",
+        "08_learning_rate_and_generalization",
+        "09_transformers",
         "10_performance",
+        "11_claims",
     }
 
 

@@ -6,9 +6,13 @@ collide with those of Sphinx's own scripts.
 
 Thebe: Jupyter Book always loads sphinx-thebe, whose setup here ends up on each page twice and points to a CDN. No page
 uses it.
+
+Fonts: the theme asks for them ahead of time in a way that browsers refuse, loudly, where a page comes from a disk. They load
+all the same, by their style sheets.
 """
 
 import json
+import re
 from pathlib import Path
 
 import altair as alt
@@ -30,8 +34,17 @@ def drop_thebe(app):
         listeners[:] = [listener for listener in listeners if listener.handler.__module__ != "sphinx_thebe"]
 
 
+def drop_font_preloads(app, _):
+    for page in Path(app.outdir).rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        shorter = re.sub(r'<link rel="preload" as="font"[^>]*>\s*', "", text)
+        if shorter != text:
+            page.write_text(shorter, encoding="utf-8")
+
+
 def setup(app):
     app.connect("builder-inited", write_vega)
     app.connect("builder-inited", drop_thebe)
+    app.connect("build-finished", drop_font_preloads)
     app.add_js_file("vega.js")
     return {"parallel_read_safe": True}
