@@ -228,8 +228,8 @@ relu[["birth", "death", "length", "to_score", "steepest", "test_error"]].round(4
 # ## Convolutional networks, with and without BatchNorm
 #
 # One to three convolutions on 128 digits, ReLU, single precision, fewer rounds: what fits into the time. BatchNorm takes the statistics of the
-# batch at every point of a path. (ResNet9 is in the full preset, but has no rows yet: it takes an hour a repetition on two cores.
-# {doc}`08_learning_rate_and_generalization` has sixteen of them.)
+# batch at every point of a path. (ResNet9 is in the full preset, but has no rows yet: a repetition takes an hour or more
+# on two cores.)
 
 # %% mystnb={"figure": {"caption": "TO-scores of convolutional networks by their number of parameters, with BatchNorm (orange) and without (blue), both axes logarithmic; one dot a repetition.", "name": "fig-cnn"}}
 cnn = runs[runs["family"].str.startswith("CNN")]
