@@ -50,6 +50,7 @@ PRESET = os.environ.get("LOSSBARCODE_PRESET", "quick")  # or "full"
 DATA = os.environ.get("LOSSBARCODE_DATA", "numerals")  # or OSCAR
 FULL = PRESET == "full"
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+TABLE = "09_bars.csv" if DATA == "numerals" else f"09_bars_{DATA}.csv"
 COMMAND = f"LOSSBARCODE_PRESET=full LOSSBARCODE_DATA={DATA} python 09_transformers.py"
 
 # %% [markdown]
@@ -89,10 +90,6 @@ def bars_of(depth, width, penalty, rounds, seed):
     )
 
 
-def table_of(data):
-    return "09_bars.csv" if data == "numerals" else f"09_bars_{data}.csv"
-
-
 DEPTHS, WIDTHS, PENALTIES, SEEDS = (1, 2, 4), (4, 8, 16), (1e-3, 1e-4), (0, 1)
 SHAPES = [(depth, 8, penalty) for depth in DEPTHS for penalty in PENALTIES]
 SHAPES += [(2, width, 1e-3) for width in WIDTHS if width != 8]
@@ -102,7 +99,7 @@ if FULL:
 else:
     JOBS = [dict(depth=1, width=width, penalty=1e-3, rounds=1, seed=0) for width in (4, 8)]
 start = time.perf_counter()
-fresh = lb.experiments.run(bars_of, JOBS, file=f"results/{table_of(DATA)}" if FULL else None, command=COMMAND)
+fresh = lb.experiments.run(bars_of, JOBS, file=f"results/{TABLE}" if FULL else None, command=COMMAND)
 print(f"bars in {(time.perf_counter() - start) / 60:.1f} minutes")
 
 # %% [markdown]
@@ -118,7 +115,7 @@ elif DATA != "numerals":
 fresh.round(4)
 
 # %%
-table = lb.experiments.committed(table_of("numerals"))
+table = lb.experiments.committed("09_bars.csv")
 print(", ".join(f"{key}: {value}" for key, value in table.attrs.items()))
 runs = lb.experiments.summary(table, ["depth", "width", "penalty", "rounds", "seed"])
 print(f"{len(runs)} runs, {len(table)} bars; minima whose gradient is shorter than 0.01: {table['reached'].sum()}")
@@ -136,7 +133,7 @@ lb.charts.barcodes(
 # How high is that? A network that knows only how often each character occurs has the loss
 
 # %%
-counts = torch.bincount(data.train[1][:64].flatten()).double() if DATA == "numerals" else torch.ones(1)
+counts = torch.bincount(lb.data.numerals(context=16).train[1][:64].flatten()).double()
 often = counts[counts > 0] / counts.sum()
 FREQUENCIES = float(-(often * often.log()).sum())
 print(f"{FREQUENCIES:.2f}; median death at width 8: {main.loc[main['width'] == 8, 'death'].median():.2f}")
@@ -192,10 +189,12 @@ assert (trained["death"] > 3 * trained["birth"]).all()
 assert wide.loc[wide["width"] == 4, "birth"].min() > 0.7 * FREQUENCIES
 assert (effort["1 rounds"] > 1.5 * effort["4 rounds"]).all()
 assert (effort["4 rounds"] > 1.1 * effort["12 rounds"]).loc[[1, 2]].all()
+assert (FREQUENCIES - trained["death"]).max() < 0.5 * (FREQUENCIES - trained["birth"]).min()
 assert not table["reached"].any()
+assert (table["change"][table["death"] < float("inf")] > 0).all()
 
 # %% [markdown]
-# - **Births** fall with depth and with width, in both repetitions and at both penalties.
+# - **Births** fall with depth, in both repetitions and at both penalties, and with width, in both repetitions.
 # - **Deaths** fall with width. With depth they fall in three of four repetitions, by little: all lie at about two, several times as high as births.
 # - **Lengths and TO-scores** rise with width, because births fall and deaths hardly do; networks of width 4 have short bars since they have learned
 #   little that could be lost. With depth TO-scores fall at one penalty and rise at the other.

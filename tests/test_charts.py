@@ -277,10 +277,11 @@ def test_trends_of_runs():
     )
     runs["penalty"] = [0.1, 0.01, 0.1, 0.01]
     svg = drawn(lb.charts.trends(runs, "layers", by="penalty"))
-    assert "1 zeros left out" in svg
+    assert "1 not positive, left out" in svg
     assert "Births, deaths and TO-scores of 4 runs by layers." in lb.charts.trends(runs, "layers")["description"]
     assert "penalty" in svg
     assert "penalty" not in drawn(lb.charts.trends(runs, "layers"))
+    assert "left out" not in drawn(lb.charts.trends(runs[:3], "layers"))
     rows = rows_of(lb.charts.trends(runs[:3], "layers"), "what", "loss")
     assert sorted(row["loss"] for row in rows if row["what"] == "death") == [0.8, 0.9]
     with pytest.raises(ValueError, match=r"runs: expected rows with birth, death, to_score, width, got 4 rows without \['width'\]"):

@@ -94,7 +94,7 @@ def barcodes(table: pd.DataFrame, by: str, *, limit: int = 40, width: int = 640,
 def trends(runs: pd.DataFrame, along: str, *, by: str | None = None, width: int = 270, height: int = 260) -> alt.HConcatChart:
     """How births, deaths and TO-scores change along a column: a point a run, a line through the means of repetitions.
 
-    The axes of losses are logarithmic; the subtitle says where a score of zero is left out.
+    The axes of losses are logarithmic; the subtitle says how many numbers are left out because they are not positive.
 
     Args:
         runs: a row a run, as :func:`lossbarcode.experiments.summary` makes them, with columns ``birth``, ``death`` and ``to_score``.
@@ -115,14 +115,13 @@ def trends(runs: pd.DataFrame, along: str, *, by: str | None = None, width: int 
     if missing or not len(runs):
         raise ValueError(f"runs: expected rows with {', '.join(columns)}, got {len(runs)} rows without {missing or 'any'}")
     rows = runs[columns].melt(id_vars=columns[3:], var_name="what", value_name="loss").dropna()
-    drawn = rows[rows["loss"] > 0]
     values = sorted(runs[along].unique().tolist())
 
     def panel(colors: dict[str, str], title: str) -> alt.LayerChart:
-        own = drawn[drawn["what"].isin(list(colors))]
-        zeros = int((rows["what"].isin(list(colors)) & ~(rows["loss"] > 0)).sum())
+        own = rows[rows["what"].isin(list(colors))]
+        left_out = int((own["loss"] <= 0).sum())
         y = alt.Scale(type="log", nice=False, padding=12)
-        base = alt.Chart(own).encode(
+        base = alt.Chart(own[own["loss"] > 0]).encode(
             x=alt.X(f"{along}:Q", scale=alt.Scale(zero=False, nice=False, padding=12), axis=alt.Axis(values=values, format="~g")),
             color=alt.Color(
                 "what:N", scale=alt.Scale(domain=list(colors), range=list(colors.values())), title=None, legend=alt.Legend(orient="bottom")
@@ -130,7 +129,7 @@ def trends(runs: pd.DataFrame, along: str, *, by: str | None = None, width: int 
         )
         dash = {"strokeDash": alt.StrokeDash(f"{by}:N", legend=alt.Legend(orient="bottom", symbolType="stroke"))} if by else {}
         tooltip = [*columns[3:], "what", alt.Tooltip("loss:Q", format=".4g")]
-        head = alt.TitleParams(title, subtitle=f"{zeros} zeros left out") if zeros else alt.TitleParams(title)
+        head = alt.TitleParams(title, subtitle=f"{left_out} not positive, left out" if left_out else "")
         return alt.layer(
             base.mark_line().encode(y=alt.Y("mean(loss):Q", scale=y, title="loss"), **dash),
             base.mark_point(size=25).encode(y=alt.Y("loss:Q", scale=y), tooltip=tooltip),
