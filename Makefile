@@ -21,7 +21,9 @@ book: .venv/installed
 test: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright --level error
 	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -o addopts= tests/package
 	$(BIN)/python -m pytest -o addopts= -p no:cacheprovider --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg notebooks
 # The outputs that were just checked are the book's; to execute all a second time would show nothing new.
 	mkdir -p _build && sed 's/execute_notebooks: cache/execute_notebooks: "off"/' _config.yml > _build/_config.yml

@@ -21,6 +21,8 @@ Of a network (``lb.networks.loss_of``), or of any loss with gradients, minima ar
     Barcode(6 bars, 1 infinite; HumpCamel6)
 """
 
+from typing import TYPE_CHECKING
+
 from . import data, experiments, functions, networks
 from ._barcode import Barcode, barcode, one_point_bars
 from ._basins import Basins, basins
@@ -38,13 +40,17 @@ from ._subgradient import subgradient_norm
 __version__ = "0.1.0"
 
 
-def __getattr__(name: str):
-    """Import ``charts`` when it is first asked for, so that the rest runs where Altair is not installed."""
-    if name != "charts":
-        raise AttributeError(f"module 'lossbarcode' has no attribute {name!r}")
-    from importlib import import_module
+if TYPE_CHECKING:
+    from . import charts
+else:  # unseen by type checkers, which would take any name for one that is there
 
-    return import_module(".charts", __name__)
+    def __getattr__(name):
+        """Import ``charts`` when it is first asked for, so that the rest runs where Altair is not installed."""
+        if name != "charts":
+            raise AttributeError(f"module 'lossbarcode' has no attribute {name!r}")
+        from importlib import import_module
+
+        return import_module(".charts", __name__)
 
 
 __all__ = [

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import torch
@@ -16,12 +17,18 @@ from torch import Tensor
 from ._basins import Basins, follow
 from ._checks import check_count
 from ._elder import elder_rule, settle
-from ._graph import Graph, ascending
+from ._graph import Graph, HasGraph, ascending
 from ._machine import check_memory
 from ._morse import MorseComplex
 from ._neighbors import Grid
 from ._sampling import Samples
 from ._types import Rows, Values
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+Source: TypeAlias = Graph | HasGraph | MorseComplex | Samples
+"""What bars can be made of."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +91,7 @@ class Barcode:
         owner = None if self.owner is None else follow(above, self.owner)
         return Barcode(*columns, follow(above, self.parent[keep]), size, owner, self.name, self.index)
 
-    def table(self):
+    def table(self) -> DataFrame:
         """The bars as a ``pandas.DataFrame``, one row a bar; ``size`` is missing if the route has no samples.
 
         Example:
@@ -108,7 +115,7 @@ class Barcode:
         return f"Barcode({len(self)} bars, {len(self) - int(self.finite.sum())} infinite{'; ' + self.name if self.name else ''})"
 
 
-def barcode(source, *, index: int = 0) -> Barcode:
+def barcode(source: Source, *, index: int = 0) -> Barcode:
     """The barcode of minima of a graph, by the elder rule; or the bars of a higher index.
 
     Raise a level through all losses. When a pass joins two components, the one whose lowest minimum is higher ends
@@ -183,7 +190,7 @@ def barcode(source, *, index: int = 0) -> Barcode:
     return Barcode(*columns, parent[kept], size, owner, getattr(source, "name", ""))
 
 
-def higher_bars(source, index: int) -> Barcode:
+def higher_bars(source: Source, index: int) -> Barcode:
     """The bars of an index above 0."""
     if isinstance(source, MorseComplex):
         d, values = source.points.shape[1], source.values
@@ -194,7 +201,7 @@ def higher_bars(source, index: int) -> Barcode:
             )
         pairs = loops(source) if index == 1 and d == 2 else []
     elif isinstance(source, Samples) and isinstance(source.neighbors, Grid):
-        pairs, values = cubical_pairs(source, index), source.values
+        pairs, values = cubical_pairs(source.values, source.neighbors.shape, index), source.values
     else:
         raise ValueError(
             f"barcode: expected, for index {index}, a MorseComplex or Samples on a grid, got {type(source).__name__}; "
@@ -236,14 +243,13 @@ def loops(source: MorseComplex) -> list[list[int]]:
     return torch.stack([bars.saddle, bars.minimum], 1)[bars.finite].tolist()
 
 
-def cubical_pairs(samples: Samples, index: int) -> list[list[int]]:
-    """Rows of the samples at which bars of the cubical complex are born and end (-1: never), by GUDHI."""
+def cubical_pairs(values: Values, shape: tuple[int, ...], index: int) -> list[list[int]]:
+    """Rows of the samples of a grid at which bars of the cubical complex are born and end (-1: never), by GUDHI."""
     import gudhi
 
-    shape = samples.neighbors.shape
-    need = (200 + 36 * 2 ** len(shape)) * len(samples)  # measured; GUDHI keeps the cells of every dimension
-    check_memory(need, torch.device("cpu"), f"cubical complex of {len(samples):,} samples", "use fewer samples")
-    array = samples.values.double().cpu().numpy().reshape(shape)
+    need = (200 + 36 * 2 ** len(shape)) * len(values)  # measured; GUDHI keeps the cells of every dimension
+    check_memory(need, torch.device("cpu"), f"cubical complex of {len(values):,} samples", "use fewer samples")
+    array = values.double().cpu().numpy().reshape(shape)
     complex_ = gudhi.CubicalComplex(vertices=array)
     complex_.compute_persistence(homology_coeff_field=2, min_persistence=0)
     finite, infinite = complex_.vertices_of_persistence_pairs()
@@ -282,8 +288,7 @@ def one_point_bars(bars: Barcode, basins: Basins) -> Tensor:
         >>> print(len(bars), "bars,", int(lb.one_point_bars(bars, basins).sum()), "of one sample")
         20 bars, 13 of one sample
     """
-    check_owner(bars, basins)
-    owner = follow(bars.owner, basins.label)
+    owner = follow(check_owner(bars, basins), basins.label)
     inside = owner >= 0
     owner, values = owner[inside], basins.samples.values[inside]
     members = torch.bincount(owner[values < bars.death[owner]], minlength=len(bars))
@@ -291,7 +296,8 @@ def one_point_bars(bars: Barcode, basins: Basins) -> Tensor:
     return (members == 1) & (swallowed == 0) & bars.finite
 
 
-def check_owner(bars: Barcode, basins: Basins) -> None:
-    """The bars, or the longest of them, are those of the basins."""
+def check_owner(bars: Barcode, basins: Basins) -> Rows:
+    """The bar of each minimum, if the bars, or the longest of them, are those of the basins."""
     if bars.owner is None or len(bars.owner) != len(basins.minimum):
         raise ValueError("bars: expected the barcode of these basins, got another; pass bars=lb.barcode(basins)")
+    return bars.owner

@@ -121,7 +121,7 @@ def nearest_inside(samples: Samples, k: int | None, radius: float | None) -> Nei
     """Nearest neighbors among the samples inside the domain; those outside have none."""
     inside = samples.values < torch.inf
     if inside.all():
-        return NeighborTable.nearest(samples.points, k, radius=radius)
+        return NeighborTable.nearest(samples.points[:], k, radius=radius)
     rows = inside.nonzero().squeeze(1)
     rows = rows.to(row_dtype(len(inside)))
     table = rows[NeighborTable.nearest(samples.points[rows], k, radius=radius).index]

@@ -26,10 +26,10 @@ class Checkpoint:
         made_of: what else the run depends on, tensors and anything with a repr; another run must not go on from this state.
     """
 
-    def __init__(self, path: str | os.PathLike | None, loss: Loss, points: Points, *made_of):
+    def __init__(self, path: str | os.PathLike[str] | None, loss: Loss, points: Points, *made_of):
         self.path = None if path is None else Path(path)
         self.last = time.monotonic()
-        self.values = None if path is None else values_of(loss, points)
+        self.values = points.new_empty(0) if path is None else values_of(loss, points)
         digest = hashlib.sha256()
         for part in (points, *made_of) if self.path else ():
             digest.update(part.detach().cpu().contiguous().numpy().tobytes() if isinstance(part, Tensor) else repr(part).encode())

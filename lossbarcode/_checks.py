@@ -8,10 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ._types import AnyArray
+
 FLOATS = (torch.float32, torch.float64)
 
 
-def as_float_tensor(array, name: str) -> Tensor:
+def as_float_tensor(array: AnyArray, name: str) -> Tensor:
     """The array as a detached float32 or float64 tensor, without a copy where that is possible."""
     if not isinstance(array, Tensor):
         array = np.asarray(array)

@@ -36,9 +36,9 @@ def elder_rule(birth: Values, edges: Rows, heights: Values, tops: Rows) -> tuple
     if kernels := kernels_for(edges):
         nodes = torch.empty((len(birth), 3), dtype=row_dtype(max(len(birth), len(edges))))
         kernels.merge(edges.contiguous().numpy(), nodes.numpy())
-        death, columns = torch.empty_like(birth), [torch.empty_like(birth, dtype=torch.int64) for _ in range(3)]
-        kernels.bars_of(*(t.numpy() for t in (nodes, birth, heights, tops, death, *columns)))
-        return death, *columns
+        death, (saddle, parent, bar) = torch.empty_like(birth), (torch.empty_like(birth, dtype=torch.int64) for _ in range(3))
+        kernels.bars_of(*(t.numpy() for t in (nodes, birth, heights, tops, death, saddle, parent, bar)))
+        return death, saddle, parent, bar
     last, parent = merge(len(birth), *edges.T)
     mortal = last >= 0
     death = torch.full_like(birth, torch.inf).masked_scatter_(mortal, heights[last[mortal]])

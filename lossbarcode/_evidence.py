@@ -6,11 +6,16 @@ not known; it must not look like one whose ends are.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ._barcode import barcode
 from ._paths import Paths
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
-def evidence(paths: Paths):
+
+def evidence(paths: Paths) -> DataFrame:
     """The bars of minima and paths as a ``pandas.DataFrame``, one row a bar, with the evidence for both ends.
 
     Besides the columns of :meth:`Barcode.table` there are ``gradient_norm`` at the minimum, ``change`` of the path that ends the bar in

@@ -7,6 +7,7 @@ In: the loss at each minimum and at each pass between two of them. Out: a checke
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from ._machine import kernels_for
 from ._types import Rows, Values
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Graph:
     """Minima joined by passes: all that the elder rule needs to know about a loss.
 
@@ -41,15 +42,16 @@ class Graph:
     values: Values
     edges: Tensor
     heights: Values
-    minimum: Rows | None = None
-    saddle: Rows | None = None
+    minimum: Rows
+    saddle: Rows
 
-    def __post_init__(self):
-        k, m, device = len(self.values), len(self.heights), self.values.device
-        if self.minimum is None:
-            object.__setattr__(self, "minimum", torch.arange(k, device=device))
-        if self.saddle is None:
-            object.__setattr__(self, "saddle", torch.arange(m, device=device))
+    # written out, so that a graph always has the rows that may be left out here
+    def __init__(self, values: Values, edges: Tensor, heights: Values, minimum: Rows | None = None, saddle: Rows | None = None) -> None:
+        k, m, device = len(values), len(heights), values.device
+        minimum = torch.arange(k, device=device) if minimum is None else minimum
+        saddle = torch.arange(m, device=device) if saddle is None else saddle
+        for name, tensor in (("values", values), ("edges", edges), ("heights", heights), ("minimum", minimum), ("saddle", saddle)):
+            object.__setattr__(self, name, tensor)
         expected = {"values": (k,), "minimum": (k,), "edges": (m, 2), "heights": (m,), "saddle": (m,)}
         for name, shape in expected.items():
             tensor = getattr(self, name)
@@ -65,8 +67,15 @@ class Graph:
         if m:
             check_edges(self)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Graph({len(self.values)} minima, {len(self.heights)} passes)"
+
+
+class HasGraph(Protocol):
+    """A record of one of the routes."""
+
+    @property
+    def graph(self) -> Graph: ...
 
 
 def check_edges(graph: Graph) -> None:

@@ -7,8 +7,10 @@ are evaluated together.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,8 +21,11 @@ from ._checkpoint import Checkpoint
 from ._checks import FLOATS, check_count
 from ._derivatives import held_back, hessian_product, inside, low_eigenvalues, value_and_gradient
 from ._progress import shown
-from ._sampling import check_bounds, name_of
-from ._types import Bounds, Loss, Points, Rows, Values
+from ._sampling import Places, check_bounds, name_of
+from ._types import AnyArray, Bounds, Loss, Points, Rows, Values
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 EXACT = "donot_use_mm_for_euclid_dist"  # the faster way cancels catastrophically between near points
 ROUNDING = 10  # last digits of a loss that mean nothing
@@ -59,7 +64,7 @@ class Minima:
     def __len__(self) -> int:
         return len(self.values)
 
-    def __getitem__(self, rows) -> Minima:
+    def __getitem__(self, rows: Rows | slice | list[int]) -> Minima:
         """Some of the minima."""
         columns = ("points", "values", "gradient_norm", "curvature", "test_error")
         return replace(self, **{name: getattr(self, name)[rows] for name in columns if getattr(self, name) is not None})
@@ -101,7 +106,7 @@ class Minima:
         _, first = np.unique(group, return_index=True)
         return self[order[torch.from_numpy(np.sort(first)).to(order.device)]]
 
-    def table(self):
+    def table(self) -> DataFrame:
         """The minima as a ``pandas.DataFrame``, one row each."""
         import pandas as pd
 
@@ -137,7 +142,7 @@ class Recipe:
     batch_size: int = 256
     momentum: float = 0.9
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_count(self.epochs, "Recipe.epochs")
         check_count(self.batch_size, "Recipe.batch_size")
         for name, rate in (("rate", self.rate), ("last_rate", self.last_rate)):
@@ -167,16 +172,16 @@ class Recipe:
 
 def find_minima(
     loss: Loss,
-    starts: Points,
+    starts: Points | Places,
     *,
     recipe: Recipe | None = None,
     tolerance: float | None = None,
     steps: int = 5000,
-    bounds=None,
+    bounds: AnyArray | None = None,
     curvature: bool = False,
     test_error: Callable[[Points], Values] | None = None,
     seed: int = 0,
-    checkpoint=None,
+    checkpoint: str | os.PathLike[str] | None = None,
     progress: bool | None = None,
 ) -> Minima:
     """Descend from every start to a minimum, all at once.
@@ -212,6 +217,7 @@ def find_minima(
                   0      1      2      3      4      5
         loss -1.032 -1.032 -0.215 -0.215  2.104  2.104
     """
+    starts = starts if isinstance(starts, Tensor) else starts[:]
     if starts.ndim != 2 or not len(starts) or starts.dtype not in FLOATS:
         raise ValueError(f"starts: expected float32 or float64 of shape [k d], got {starts.dtype} of shape {list(starts.shape)}")
     tolerance = (1e-6 if starts.dtype == torch.float64 else 1e-4) if tolerance is None else tolerance

@@ -7,6 +7,7 @@ by what an evaluation needs in between.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,7 +19,7 @@ from ._checks import FLOATS, as_float_tensor, check_count, check_values
 from ._machine import check_memory
 from ._neighbors import Grid, Neighbors, Offsets, even_places
 from ._progress import shown
-from ._types import Bounds, Loss, Points, Values
+from ._types import AnyArray, Bounds, Loss, Points, Rows, Values
 
 CHUNK = 1 << 18  # places a call of the loss; small enough to stay in the cache for simple losses
 SOBOL_LIMIT = 1 << 30  # torch's Sobol' numbers have 30 bits
@@ -27,9 +28,10 @@ SOBOL_LIMIT = 1 << 30  # torch's Sobol' numbers have 30 bits
 class Places(Protocol):
     """Points ``[n d]``: a tensor, or something that computes the rows it is asked for."""
 
-    shape: tuple[int, ...]
+    @property
+    def shape(self) -> tuple[int, ...]: ...
 
-    def __getitem__(self, rows) -> Points: ...
+    def __getitem__(self, rows: Rows | slice, /) -> Points: ...
 
     def __len__(self) -> int: ...
 
@@ -53,7 +55,7 @@ class RegularPoints:
     def __len__(self) -> int:
         return len(self.places)
 
-    def __getitem__(self, rows) -> Points:
+    def __getitem__(self, rows: Rows | slice | Sequence[int]) -> Points:
         if isinstance(rows, slice):
             rows = torch.arange(*rows.indices(len(self)), device=self.device)
         rows = torch.as_tensor(rows, device=self.device)
@@ -90,7 +92,7 @@ class Samples:
     neighbors: Neighbors | None = None
     name: str = ""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.values.dtype not in FLOATS or tuple(self.values.shape) != (len(self.points),):
             raise ValueError(
                 f"Samples.values: expected float32 or float64 of shape ({len(self.points)},), one a point, "
@@ -109,10 +111,10 @@ def sample(
     loss: Loss,
     n: int | tuple[int, ...],
     *,
-    bounds=None,
+    bounds: AnyArray | None = None,
     method: str = "sobol",
     seed: int = 0,
-    device=None,
+    device: str | torch.device | None = None,
     dtype: torch.dtype | None = None,
     chunk_size: int = CHUNK,
     progress: bool | None = None,
@@ -188,7 +190,7 @@ def place(n, bounds: Bounds, method: str, seed: int, dtype: torch.dtype) -> Plac
     return torch.addcmul(low, unit.to(bounds.device), high - low)
 
 
-def evaluate(loss: Loss, points: Places, chunk_size: int, dtype, device, progress: bool | None) -> Values:
+def evaluate(loss: Loss, points: Places, chunk_size: int, dtype: torch.dtype, device: torch.device, progress: bool | None) -> Values:
     """Losses of all points, ``chunk_size`` at a time, each answer checked against its promise."""
     n = len(points)
     need = n * dtype.itemsize + 8 * chunk_size * points.shape[1] * dtype.itemsize
@@ -209,7 +211,7 @@ def evaluate(loss: Loss, points: Places, chunk_size: int, dtype, device, progres
     return values
 
 
-def from_grid(values, bounds=None) -> Samples:
+def from_grid(values: AnyArray, bounds: AnyArray | None = None) -> Samples:
     """Samples from an array of losses, one axis a parameter; neighbors are those along the axes.
 
     Args:
@@ -244,7 +246,7 @@ def from_grid(values, bounds=None) -> Samples:
     return Samples(points, values.reshape(-1), box.to(values.dtype), grid, "x".join(map(str, grid.shape)) + " grid")
 
 
-def from_points(points, values) -> Samples:
+def from_points(points: AnyArray, values: AnyArray) -> Samples:
     """Samples from a cloud that someone brings; :func:`basins` finds the neighbors.
 
     Args:
@@ -284,7 +286,7 @@ def name_of(loss: Loss) -> str:
     return "a loss" if name == "<lambda>" else name
 
 
-def box_of(loss: Loss, bounds) -> Bounds:
+def box_of(loss: Loss, bounds: AnyArray | None) -> Bounds:
     """The box that is asked for, or else the loss's own, checked."""
     if bounds is None:
         bounds = getattr(loss, "bounds", None)
@@ -293,7 +295,7 @@ def box_of(loss: Loss, bounds) -> Bounds:
     return check_bounds(bounds)
 
 
-def check_bounds(bounds) -> Bounds:
+def check_bounds(bounds: AnyArray) -> Bounds:
     """A box as float64 ``[d 2]`` with finite, ascending ends."""
     try:
         box = torch.as_tensor(bounds, dtype=torch.float64)

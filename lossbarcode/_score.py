@@ -12,12 +12,12 @@ import math
 
 import numpy as np
 
-from ._barcode import Barcode, barcode
+from ._barcode import Barcode, Source, barcode
 
 MOST_PAIRS = 10**8  # pairs of bars in an assignment: 800 MB
 
 
-def to_score(bars: Barcode, *, p: float = 1, index: int | None = None) -> float:
+def to_score(bars: Barcode | Source, *, p: float = 1, index: int | None = None) -> float:
     """The TO-score: the p-Wasserstein distance of a barcode to the ideal one of its index.
 
     The ideal barcode of index 0 is a single infinite bar, every other is empty. The score is (sum of (length / 2)^p)^(1/p) over the

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 Points: TypeAlias = Tensor
@@ -18,6 +19,9 @@ Rows: TypeAlias = Tensor
 
 Bounds: TypeAlias = Tensor
 """A box: lower and upper end along every axis ``[d 2]``."""
+
+AnyArray: TypeAlias = Tensor | ArrayLike
+"""Numbers from outside: a tensor, an array, or lists of numbers."""
 
 Loss: TypeAlias = Callable[[Points], Values]
 """A pure batched function from parameters ``[n d]`` to losses ``[n]``: differentiable by autograd, no hidden

@@ -8,6 +8,7 @@ for, by download.
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from dataclasses import dataclass
 from itertools import islice
@@ -56,10 +57,10 @@ class Data:
         shape = list(self.train[0].shape[1:])
         return f"Data({self.name}: {len(self.train[0]):,} to train, {len(self.test[0]):,} to test, inputs {shape}, {self.classes} classes)"
 
-    def to(self, device=None, dtype: torch.dtype | None = None) -> Data:
+    def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> Data:
         """The same on another device, images in another dtype."""
 
-        def moved(pair):
+        def moved(pair: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
             inputs, targets = pair
             return inputs.to(device, dtype if inputs.is_floating_point() else None), targets.to(device)
 
@@ -140,7 +141,13 @@ def windows(text: str, *, context: int = 32, most: int = 256, name: str = "text"
 
 
 def load(
-    name: str, *, folder=None, download: bool = False, languages: tuple[str, ...] = LANGUAGES, documents: int = 1000, context: int = 32
+    name: str,
+    *,
+    folder: str | os.PathLike[str] | None = None,
+    download: bool = False,
+    languages: tuple[str, ...] = LANGUAGES,
+    documents: int = 1000,
+    context: int = 32,
 ) -> Data:
     """A set of the papers through Hugging Face's ``datasets`` (extra ``datasets``).
 
@@ -187,7 +194,7 @@ def load(
     return Data(train, test, classes, name)
 
 
-def oscar(folder, languages: tuple[str, ...], documents: int) -> list[str]:
+def oscar(folder: str | os.PathLike[str] | None, languages: tuple[str, ...], documents: int) -> list[str]:
     """The first documents of each language: one JSON object a line, in the files of the repository."""
     import fsspec
 

@@ -15,6 +15,7 @@ from datetime import date
 from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 from urllib.request import urlopen
 
 import numpy as np
@@ -26,6 +27,9 @@ from ._paths import connect
 from ._types import Points
 from .networks import NetworkLoss
 from .networks import align as align_networks
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
 
 __all__ = ["bars_of_network", "committed", "falls", "provenance", "rank_correlation", "run", "summary"]
 
@@ -44,7 +48,13 @@ def provenance(command: str) -> dict[str, str]:
     return {"command": command, "device": device, "versions": versions, "date": str(date.today())}
 
 
-def run(job: Callable[..., Iterable[Mapping]], jobs: Iterable[Mapping[str, Hashable]], *, file=None, command: str = ""):
+def run(
+    job: Callable[..., Iterable[Mapping[str, Any]]],
+    jobs: Iterable[Mapping[str, Hashable]],
+    *,
+    file: str | os.PathLike[str] | None = None,
+    command: str = "",
+) -> DataFrame:
     """Do all jobs, and put what they return into one table.
 
     Args:
@@ -99,7 +109,7 @@ def run(job: Callable[..., Iterable[Mapping]], jobs: Iterable[Mapping[str, Hasha
     return pd.concat(tables, ignore_index=True) if file is None else read(file, words)
 
 
-def append(table, file: Path, command: str) -> None:
+def append(table: DataFrame, file: Path, command: str) -> None:
     """Add rows to a CSV, and to its first lines what is new about where they came from; a kill leaves the file before or after."""
     known, body = {}, table.to_csv(None, index=False, float_format=DIGITS)
     if file.exists():
@@ -116,7 +126,7 @@ def append(table, file: Path, command: str) -> None:
     os.replace(part, file)
 
 
-def written(value):
+def written(value: Any) -> Any:
     """A value as it comes back from a file."""
     return float(DIGITS % value) if isinstance(value, float) else value
 
@@ -125,7 +135,7 @@ def bars_of_network(
     loss: NetworkLoss,
     starts: Points,
     *,
-    test=None,
+    test: Any = None,
     recipe: Recipe | None = None,
     steps: int = 5000,
     tolerance: float | None = None,
@@ -133,8 +143,8 @@ def bars_of_network(
     rounds: int = 16,
     align: bool = True,
     seed: int = 0,
-    checkpoint: str | os.PathLike | None = None,
-) -> list[dict]:
+    checkpoint: str | os.PathLike[str] | None = None,
+) -> list[dict[str, Any]]:
     """Train networks, renumber their hidden units, join them by paths, and tabulate their bars with evidence: a job for :func:`run`.
 
     Args:
@@ -160,28 +170,27 @@ def bars_of_network(
         >>> all(row["reached"] for row in rows)
         True
     """
-    kept = [None if checkpoint is None else Path(f"{checkpoint}.{part}") for part in ("minima", "paths")]
-    if checkpoint is not None:
-        kept[0].parent.mkdir(parents=True, exist_ok=True)
+    files = [Path(f"{checkpoint}.{part}") for part in ("minima", "paths")] if checkpoint is not None else []
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    of_minima, of_paths = files or (None, None)
     wrong = None if test is None else lambda points: loss.error(points, test)
-    minima = find_minima(loss, starts, recipe=recipe, steps=steps, tolerance=tolerance, test_error=wrong, seed=seed, checkpoint=kept[0])
+    minima = find_minima(loss, starts, recipe=recipe, steps=steps, tolerance=tolerance, test_error=wrong, seed=seed, checkpoint=of_minima)
     if align:
         minima = replace(minima, points=align_networks(loss, minima.points))
-    table = evidence(connect(loss, minima, images=images, rounds=rounds, checkpoint=kept[1]))
+    table = evidence(connect(loss, minima, images=images, rounds=rounds, checkpoint=of_paths))
     columns = ["birth", "death", "gradient_norm", "change", "kind", "reached", "converged"]
-    if test is not None:
+    of_all = {"mean_loss": float(minima.values.mean())}
+    if minima.test_error is not None:
         table["test_error"] = minima.test_error.cpu().numpy()[table["minimum"]]
         columns.append("test_error")
-    for file in kept:
-        if file is not None:
-            file.unlink()
-    of_all = {"mean_loss": float(minima.values.mean())}
-    if test is not None:
         of_all["mean_test_error"] = float(minima.test_error.mean())
-    return [{"parameters": loss.dimension, **row, **of_all} for row in table[columns].to_dict("records")]
+    for file in files:
+        file.unlink()
+    return [{"parameters": loss.dimension, **row, **of_all} for row in table.loc[:, columns].to_dict("records")]
 
 
-def committed(name: str):
+def committed(name: str) -> Any:
     """A result of the repository, from ``results/`` beside the notebook or, if it is not there (on Colab), from the public address.
 
     Returns:
@@ -193,19 +202,20 @@ def committed(name: str):
 
 def text_of(source: str | Path) -> str:
     """What a file or an address holds."""
-    if str(source).startswith("http"):
-        with urlopen(source) as answer:
+    address = str(source)
+    if address.startswith("http"):
+        with urlopen(address) as answer:
             return answer.read().decode()
     return Path(source).read_text()
 
 
-def read(source, types: Mapping[str, type] | None = None):
+def read(source: str | Path, types: Mapping[str, type] | None = None) -> DataFrame:
     """A CSV with comments ``# key: value`` at its beginning; some columns of given types."""
     import pandas as pd
 
     text = text_of(source)
     table = pd.read_csv(StringIO(text), comment="#", keep_default_na=False, na_values=["nan", ""], dtype=types)
-    table.attrs = head_of(text)
+    table.attrs = {**head_of(text)}
     return table
 
 
@@ -215,7 +225,7 @@ def head_of(text: str) -> dict[str, str]:
     return {key.strip(): value.strip() for key, _, value in parts}
 
 
-def summary(table, by: list[str]):
+def summary(table: DataFrame, by: list[str]) -> DataFrame:
     """What the bars of each run say, in one row.
 
     Args:
@@ -263,7 +273,7 @@ def summary(table, by: list[str]):
     return rows.groupby(by, sort=False).agg(**columns).reset_index()
 
 
-def falls(runs, what: str, along: str, *, within: str) -> dict[str, str]:
+def falls(runs: DataFrame, what: str, along: str, *, within: str) -> dict[str, str]:
     """The claim that something falls, judged by Spearman's rank correlation in every repetition on its own.
 
     Args:
@@ -286,12 +296,11 @@ def falls(runs, what: str, along: str, *, within: str) -> dict[str, str]:
         >>> experiments.falls(runs, "birth", "layers", within="penalty")
         {'verdict': 'reproduced', 'agree': '1 of 1', 'rank correlation': 'penalty 0.001: -1.00'}
     """
-    from scipy.stats import spearmanr
-
-    groups = {key: rows for key, rows in runs.groupby([within, "seed"]) if rows[along].nunique() > 2}
+    # pandas says of keys no more than that they can be hashed
+    groups = {cast("tuple", key): rows for key, rows in runs.groupby([within, "seed"]) if rows[along].nunique() > 2}
     if not groups:
         raise ValueError(f"runs: expected a repetition with at least three values of {along}, got none in {len(runs)} rows")
-    signs = {key: spearmanr(rows[along], rows[what]).statistic if rows[what].nunique() > 1 else 0.0 for key, rows in groups.items()}
+    signs = {key: spearman(rows[along], rows[what]) for key, rows in groups.items()}
     agree = sum(sign < 0 for sign in signs.values())
     means = {group: np.mean([sign for key, sign in signs.items() if key[0] == group]) for group, _ in signs}
     said = ", ".join(f"{group:g}: {mean:+.2f}" if isinstance(group, float) else f"{group}: {mean:+.2f}" for group, mean in means.items())
@@ -299,7 +308,16 @@ def falls(runs, what: str, along: str, *, within: str) -> dict[str, str]:
     return {"verdict": verdict, "agree": f"{agree} of {len(signs)}", "rank correlation": f"{within.replace('_', ' ')} {said}"}
 
 
-def rank_correlation(table, first: str, second: str, *, within: list[str]) -> dict[str, float]:
+def spearman(first: Series, second: Series) -> float:
+    """Spearman's rank correlation; 0 if the second does not vary."""
+    from scipy.stats import spearmanr
+
+    if second.nunique() <= 1:
+        return 0.0
+    return float(spearmanr(first, second).statistic)  # pyright: ignore[reportAttributeAccessIssue]  # SciPy names its fields at run time
+
+
+def rank_correlation(table: DataFrame, first: str, second: str, *, within: list[str]) -> dict[str, float]:
     """Spearman's rank correlation of two columns inside runs, all runs together, with its uncertainty.
 
     Ranks are taken in each run, so that what differs between runs does not count; rows without a finite value in both columns are left
@@ -325,7 +343,7 @@ def rank_correlation(table, first: str, second: str, *, within: list[str]) -> di
     """
     from scipy.stats import bootstrap
 
-    finite = table[np.isfinite(table[[first, second]]).all(axis=1)]
+    finite = table.loc[np.isfinite(table[[first, second]]).all(axis=1)]
     groups = finite.groupby(within)
     finite = finite[groups[first].transform("size") > 2]
     ranks = finite.groupby(within)[[first, second]].rank(pct=True)

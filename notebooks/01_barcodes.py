@@ -23,7 +23,9 @@
 # own loss up to the loss of the lowest pass over which anything lower can be reached. The length of the segment is the
 # height one has to climb to escape.
 #
-# This notebook builds that idea up from a curve, and asks for nothing but curiosity. It takes a few seconds to run.
+# This notebook builds that idea up from a curve, and asks for nothing but curiosity.
+#
+# **Time:** a few seconds on two cores.
 
 # %%
 import importlib.util

@@ -145,12 +145,13 @@ assert medians.iloc[0] > medians.iloc[1] > 1.5 * medians.iloc[2:].max()
 # ## A slice through a path
 #
 # Two minima and the top of the path between them span a plane. Here is the loss on it, with the path as it looks
-# from straight above; only at its ends and its top does it lie in the plane.
+# from straight above; only at its ends and its top does it lie in the plane. Walk along the path and compare its loss with that of the plane
+# right below it: where the path is low the plane is high, because the path has stepped aside into some of the other directions.
 
 
 # %% tags=["nbval-ignore-output"]
 def slice_through(paths, row, side=61):
-    """The loss on the plane through the ends and the top of a path, and the path's shadow there."""
+    """The loss on the plane through the ends and the top of a path, the path's shadow there, and the loss at the shadow."""
     images = paths.points[row]
     start, end, top = images[0], images[-1], images[paths.values[row].argmax()]
     across = (end - start) / (end - start).norm()
@@ -160,22 +161,49 @@ def slice_through(paths, row, side=61):
     middle, size = shadow.mean(0), 1.3 * (shadow.amax(0) - shadow.amin(0)).max()
     box = torch.stack([middle - size / 2, middle + size / 2], 1)
     samples = lb.sample(lambda flat: loss(start + flat @ plane), side**2, bounds=box, method="grid", dtype=torch.float64)
-    return samples, shadow
+    return samples, shadow, loss(start + shadow @ plane)
 
 
 row = int(bars.saddle[1]) // paths.values.shape[1]
-samples, shadow = slice_through(paths, row)
+samples, shadow, below = slice_through(paths, row)
 basins = lb.basins(samples)
 flat_bars = lb.barcode(basins)
 a, b = paths.pairs[row].tolist()
 on_slice = float(flat_bars.death[flat_bars.finite].max()) if flat_bars.finite.any() else float("nan")
 print(f"minima of the slice: {len(flat_bars)}; its highest pass: {on_slice:.3f}; top of the path from {a} to {b}: {paths.saddle[row]:.3f}")
 assert paths.saddle[row] < on_slice
+assert below.max() > 2 * paths.values[row].max()
 
-# %% mystnb={"figure": {"caption": "The loss on the plane through two trained networks and the highest point of the path between them, shaded by rank, dark is low. White: the path, seen from straight above; it leaves the plane. The slice has minima (dots) and passes (diamonds) of its own, which are none of the loss.", "name": "fig-slice"}}
-line = pd.DataFrame({"x": shadow[:, 0], "y": shadow[:, 1], "image": range(len(shadow))})
-track = alt.Chart(line).mark_line(color="white", strokeWidth=2.5, strokeDash=[2, 2], point=alt.OverlayMarkDef(color="white", size=14))
-lb.charts.basin_map(basins, flat_bars, limit=8) + track.encode(x="x:Q", y="y:Q", order="image:Q")
+# %% mystnb={"figure": {"caption": "Left: the loss on the plane through two trained networks and the highest point of the path between them, shaded by rank, dark is low. White: the path, seen from straight above; it leaves the plane. The slice has minima (dots) and passes (diamonds) of its own, which are none of the loss. Right: the loss along the path (orange) and in the plane below it (grey). The slider moves the ring, left, and the line, right, along the path.", "name": "fig-slice"}}
+images = range(len(shadow))
+walk = pd.DataFrame({"x": shadow[:, 0], "y": shadow[:, 1], "image": images, "on the path": paths.values[row], "in the plane below": below})
+place = alt.param(
+    name="place", value=int(paths.values[row].argmax()), bind=alt.binding_range(min=0, max=len(walk) - 1, step=1, name="image of the path ")
+)
+track = alt.Chart(walk).mark_line(color="white", strokeWidth=2.5, strokeDash=[2, 2]).encode(x="x:Q", y="y:Q", order="image:Q")
+ring = track.mark_point(size=160, color="#D55E00", strokeWidth=3, opacity=1).transform_filter("datum.image == place")
+along = (
+    alt.Chart(walk)
+    .transform_fold(["on the path", "in the plane below"], as_=["where", "loss"])
+    .encode(x=alt.X("image:Q", title="image of the path", scale=alt.Scale(nice=False)))
+)
+heights = along.mark_line().encode(
+    y=alt.Y("loss:Q", title="loss"),
+    color=alt.Color(
+        "where:N",
+        scale=alt.Scale(range=["#D55E00", "#888888"], domain=["on the path", "in the plane below"]),
+        title=None,
+        legend=alt.Legend(orient="top"),
+    ),
+)
+here = along.mark_rule(strokeDash=[4, 3]).transform_filter("datum.image == place")
+dots = (
+    heights.mark_point(size=60, filled=True, opacity=1)
+    .encode(tooltip=["where:N", alt.Tooltip("loss:Q", format=".4f")])
+    .transform_filter("datum.image == place")
+)
+flat_map = lb.charts.basin_map(basins, flat_bars, limit=8) + track + ring
+(flat_map | (heights + here + dots).properties(width=260, height=300)).resolve_scale(color="independent").add_params(place)
 
 # %% [markdown]
 # ## Hidden units have no order

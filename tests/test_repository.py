@@ -118,6 +118,35 @@ def test_errors_of_the_page_are_those_of_the_package():
             assert part.strip() in source, text
 
 
+def text_of_outputs(path):
+    """What the cells of a notebook printed or showed."""
+    outputs = [output for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code" for output in cell.outputs]
+    return "\n".join(output.get("text") or output.get("data", {}).get("text/html", "") for output in outputs)
+
+
+def test_headlines_are_those_of_the_claims():
+    home = " ".join((ROOT / "book" / "intro.md").read_text().split())
+    said = text_of_outputs(ROOT / "notebooks" / "11_claims.ipynb")
+    counts = {
+        verdict: int(re.search(rf"^{verdict} +(\d+)$", said, re.M)[1])
+        for verdict in ("reproduced", "partly", "not reproduced", "not tested")
+    }
+    total, reproduced, partly, not_reproduced, not_tested = sum(counts.values()), *counts.values()
+    headline = f"Of {total} claims of the two papers, tested on functions, handwritten digits and generated text, "
+    assert headline + f"{reproduced} reproduced, {partly} partly, {not_reproduced} not; {not_tested} could not be tested here" in home
+    for number in ("ends within 0.0004", "1.7 to 4.9 times as fast", "TO-scores fall in 6 of 6", "TO-scores fall in 0 of 6"):
+        assert number in said
+    assert "within 0.0004." in home
+    assert "1.7 to 4.9 times less time" in home
+
+
+def test_page_on_reproduction_has_every_notebook_and_table():
+    page = (ROOT / "book" / "reproduce.md").read_text()
+    assert set(re.findall(r"^\| \{doc\}`../notebooks/(\w+)`", page, re.M)) == {path.stem for path in NOTEBOOKS}
+    assert set(re.findall(r"`(\d\d_\w+\.(?:csv|json))`", page)) == {path.name for path in (ROOT / "notebooks" / "results").iterdir()}
+    assert all(f"`make {name}`" in page for name in ("book", "test", "bench"))
+
+
 def test_reference_has_every_public_name():
     page = (ROOT / "book" / "api.md").read_text()
     named = set(re.findall(r"auto(?:function|class):: (\w+)", page)) | set(re.findall(r"automodule:: lossbarcode\.(\w+)", page))
@@ -204,6 +233,7 @@ def test_notebook_has_outputs_and_captions(path):
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1)), "run from top to bottom"
     shown = [cell for cell in code if cell.outputs]
     assert len(shown) >= 5
+    assert "**Time:**" in notebook.cells[0].source
     assert not [output for cell in code for output in cell.outputs if output.output_type == "error" or output.get("name") == "stderr"]
     for cell in code:
         if any("altair-viz" in str(output.get("data", {}).get("text/html", "")) for output in cell.outputs):

@@ -4,6 +4,8 @@ Charts: the HTML that Altair writes fetches Vega, Vega-Lite and Vega-Embed from 
 page has them already. The bundle in vl-convert-python is all three. It runs inside a function, because its top-level names
 collide with those of Sphinx's own scripts.
 
+Charts speak: one without a description of its own gets the caption of its figure, for those who do not see it.
+
 Thebe: Jupyter Book always loads sphinx-thebe, whose setup here ends up on each page twice and points to a CDN. No page
 uses it.
 
@@ -20,12 +22,23 @@ import vl_convert
 
 VERSIONS = {"vega": alt.VEGA_VERSION, "vegalite": alt.VEGALITE_VERSION, "vegaembed": alt.VEGAEMBED_VERSION}
 
+DESCRIBE = """
+(function () {
+  const draw = window.vegaEmbed;  // charts are drawn before the captions below them have been read
+  const read = new Promise((done) => document.readyState === "loading" ? addEventListener("DOMContentLoaded", done) : done());
+  window.vegaEmbed = (place, spec, ...options) => read.then(() => {
+    const figure = (typeof place === "string" ? document.querySelector(place) : place).closest("figure");
+    return draw(place, {description: figure?.querySelector("figcaption")?.innerText.trim(), ...spec}, ...options);
+  });
+})();
+"""
+
 
 def write_vega(app):
     folder = Path(app.outdir) / "_static"
     folder.mkdir(parents=True, exist_ok=True)
     loaded = json.dumps({f"{name}_version": version for name, version in VERSIONS.items()})
-    script = f"(function(){{{vl_convert.javascript_bundle()}}})();\nwindow.VEGA_DEBUG = {loaded};"
+    script = f"(function(){{{vl_convert.javascript_bundle()}}})();\nwindow.VEGA_DEBUG = {loaded};{DESCRIBE}"
     (folder / "vega.js").write_text(script, encoding="utf-8")
 
 

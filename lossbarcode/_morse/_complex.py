@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -16,10 +17,13 @@ from .._canonical import boundary_of_boundary
 from .._checks import FLOATS, check_count
 from .._graph import Graph
 from .._sampling import box_of, name_of
-from .._types import Bounds, Loss, Points, Rows, Values
+from .._types import AnyArray, Bounds, Loss, Points, Rows, Values
 from ._field import Field, check_hessian, check_smooth
 from ._flow import follow
 from ._search import Critical, classify, euler, nearest, newcomers, same_place, search, thinned, vertices
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 MOST_PARAMETERS = 12  # a box has 2^d corners, and 3^d faces of all kinds to be searched
 PASSES = 4  # searches: one, and another each time that a gradient line ended where no critical point was known
@@ -136,14 +140,14 @@ class MorseComplex:
             )
         return [sorted(column) for column in columns]
 
-    def without(self, rows) -> MorseComplex:
+    def without(self, rows: AnyArray) -> MorseComplex:
         """The complex as if some of its critical points, and their separatrices, had not been found."""
         keep = torch.ones_like(self.index, dtype=torch.bool)
-        rows = torch.atleast_1d(torch.as_tensor(rows, device=keep.device))
-        if len(rows):
-            if rows.dtype != torch.int64 or int(rows.min()) < 0 or int(rows.max()) >= len(keep):
-                raise ValueError(f"rows: expected row numbers from 0 to {len(keep) - 1}, got {rows.tolist()}")
-            keep[rows] = False
+        gone = torch.atleast_1d(torch.as_tensor(rows, device=keep.device))
+        if len(gone):
+            if gone.dtype != torch.int64 or int(gone.min()) < 0 or int(gone.max()) >= len(keep):
+                raise ValueError(f"rows: expected row numbers from 0 to {len(keep) - 1}, got {gone.tolist()}")
+            keep[gone] = False
         number = torch.where(keep, keep.cumsum(0) - 1, -2)
         lines = self.separatrices
         end = torch.where(lines.end >= 0, number[lines.end], lines.end)
@@ -153,7 +157,7 @@ class MorseComplex:
         left = Separatrices(lines.points[places], line, number[lines.start[stays]], end[stays], lines.rising[stays])
         return replace(self, points=self.points[keep], values=self.values[keep], index=self.index[keep], separatrices=left)
 
-    def table(self):
+    def table(self) -> DataFrame:
         """The critical points as a ``pandas.DataFrame``: value, index, kind, whether on the boundary, coordinates.
 
         Example:
@@ -199,12 +203,12 @@ def pieces(graph: Graph) -> int:
 
 def morse_complex(
     loss: Loss,
-    bounds=None,
+    bounds: AnyArray | None = None,
     *,
     starts: int = 4096,
     rounds: int = 64,
     seed: int = 0,
-    device=None,
+    device: str | torch.device | None = None,
     dtype: torch.dtype = torch.float64,
     progress: bool | None = None,
 ) -> MorseComplex:
@@ -260,12 +264,14 @@ def morse_complex(
     check_smooth(field, generator)
     check_hessian(field, generator)
     found = classify(field, *vertices(field))
-    for passes_left in reversed(range(PASSES)):
+    passes = 0
+    while True:
+        passes += 1
         found = search(field, found, starts, rounds, generator, progress)
         found = found[found.values.argsort(stable=True)]
         separatrices, new = gradient_lines(field, found, progress)
         # ends in a valley of degenerate points, once there are such, are no news
-        if not passes_left or not ((new.index >= 0).any() or (len(new) and (found.index >= 0).all())):
+        if passes == PASSES or not ((new.index >= 0).any() or (len(new) and (found.index >= 0).all())):
             break
         found = thinned(found.join(new))
     return MorseComplex(field.place(found.unit), found.values, found.index, separatrices, box, name_of(loss))

@@ -163,5 +163,7 @@ def advance(state, front: Front, model: Model, still: Tensor, forced: Tensor, ro
     good = (falls & (error <= TOLERANCE) & (step.norm(dim=1) <= 1.5 * LONGEST_STEP)) | still
     time = torch.where(good, torch.where(error < TOLERANCE / 4, 2.0, 1.0) * time, time / 3)
     old = (front.unit, front.values, front.gradient, front.hessian)
-    taken = (torch.where(good.reshape(-1, *[1] * (a.ndim - 1)), b, a) for a, b in zip(old, (trial, *found), strict=True))
-    return Front(front.line, *taken, time, front.polished)
+    unit, values, gradient, hessian = (
+        torch.where(good.reshape(-1, *[1] * (a.ndim - 1)), b, a) for a, b in zip(old, (trial, *found), strict=True)
+    )
+    return Front(front.line, unit, values, gradient, hessian, time, front.polished)

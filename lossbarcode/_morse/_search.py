@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from .._neighbors import tree_of
 from .._progress import shown
 from .._types import Points, Rows, Values
 from ._field import Field
@@ -118,12 +119,10 @@ def draw(found: Critical, count: int, field: Field, generator: torch.Generator) 
     unit = torch.where(free, unit, unit.round())
     if not len(found):
         return unit, free
-    from scipy.spatial import cKDTree
-
     # between a known point and one of those next to it: between two minima there is a saddle
     first = rows(len(found), (count // 2,))
     places = found.unit.double().cpu().numpy()
-    _, near = cKDTree(places).query(places, k=min(9, len(found)))
+    _, near = tree_of(places).query(places, k=min(9, len(found)))
     near = torch.from_numpy(near.reshape(len(found), -1)).to(device)
     second = near[first, rows(near.shape[1], (count // 2,))]
     part = torch.rand(count // 2, 1, dtype=dtype, generator=generator).to(device)
@@ -201,11 +200,9 @@ def distinct_places(unit: Points, free: Tensor, apart: float) -> tuple[Points, T
 
 def nearest(places: Points, known: Points, near: float) -> tuple[Rows, Tensor]:
     """The nearest known place to each, and whether it is near ``[n]``."""
-    from scipy.spatial import cKDTree
-
     if not len(known) or not len(places):
         return torch.zeros(len(places), dtype=torch.int64, device=places.device), torch.zeros_like(places[:, 0], dtype=torch.bool)
-    distance, row = cKDTree(known.double().cpu().numpy()).query(places.double().cpu().numpy())
+    distance, row = tree_of(known.double().cpu().numpy()).query(places.double().cpu().numpy())
     return torch.from_numpy(row).to(places.device), torch.from_numpy(distance < near).to(places.device)
 
 
@@ -213,13 +210,12 @@ def newcomers(more: Critical, found: Critical, field: Field) -> Critical:
     """One of each of those that are not at a place that is known."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
-    from scipy.spatial import cKDTree
 
     apart = 2 * same_place(field)
     more = more[~nearest(more.unit, found.unit, apart)[1]]
     if not len(more):
         return more
-    pairs = cKDTree(more.unit.double().cpu().numpy()).query_pairs(apart, output_type="ndarray")
+    pairs = tree_of(more.unit.double().cpu().numpy()).query_pairs(apart, output_type="ndarray")
     same = coo_array((np.ones(len(pairs)), pairs.T), shape=(len(more), len(more)))
     _, first, group = np.unique(connected_components(same, directed=False)[1], return_index=True, return_inverse=True)
     first, group = torch.from_numpy(first).to(more.unit.device), torch.from_numpy(group).to(more.unit.device)

@@ -8,6 +8,6 @@ order of samples is by value and, among equal values, by row, so that no answer 
 from ._base import Neighbors
 from ._lattice import Lattice, even_places
 from ._offsets import Grid, Offsets, Product
-from ._table import NeighborTable
+from ._table import NeighborTable, tree_of
 
-__all__ = ["Grid", "Lattice", "NeighborTable", "Neighbors", "Offsets", "Product", "even_places"]
+__all__ = ["Grid", "Lattice", "NeighborTable", "Neighbors", "Offsets", "Product", "even_places", "tree_of"]

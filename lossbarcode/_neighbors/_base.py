@@ -45,7 +45,7 @@ class Neighbors(ABC):
         """
         if kernels := kernels_for(values):
             given = kernels, values.numpy(), component.numpy(), skip, frontier.numpy()
-            return compiled_exits(values, component, count, lambda *part: self._offer_exits(*given, *part))
+            return compiled_exits(kernels, values, component, count, lambda *part: self._offer_exits(*given, *part))
         none = len(values)
         height = values.new_full((count,), torch.inf)
         top = torch.full((count,), none, dtype=torch.int64, device=values.device)
@@ -70,16 +70,15 @@ class Neighbors(ABC):
             bottom[top < before] = none
             here = high == top[at]
             bottom.scatter_reduce_(0, at[here], low[here], "amin")
-        return tuple(torch.where(row < none, row, -1) for row in (top, bottom))
+        return torch.where(top < none, top, -1), torch.where(bottom < none, bottom, -1)
 
     @abstractmethod
-    def _offer_exits(self, kernels, values, component, skip, frontier, first, last, height, top, bottom) -> None:
+    def _offer_exits(self, kernels, values, component, skip, frontier, first, last, height, top, bottom, /) -> None:
         """By the compiled loops: what leaves components from rows ``first`` to ``last``, into ``height``, ``top`` and ``bottom``."""
 
 
-def compiled_exits(values: Values, component: Rows, count: int, look: Callable[..., None]) -> tuple[Rows, Rows]:
+def compiled_exits(kernels, values: Values, component: Rows, count: int, look: Callable[..., None]) -> tuple[Rows, Rows]:
     """:meth:`Neighbors.exits` by compiled loops: ``look(first, last, height, top, bottom)`` sees to the edges of some rows."""
-    kernels = kernels_for(values)
     threads = torch.get_num_threads()
     height = values.new_full((threads, count), torch.inf).numpy()
     top, bottom = (torch.empty((threads, count), dtype=component.dtype).numpy() for _ in range(2))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .._checks import check_count
 from .._types import Rows
-from ._offsets import Offsets, Product
+from ._offsets import Offsets, Product, Rule
 
 LIMIT = 3_000_000_000  # samples; beyond, row times generator does not fit into 64 bits
 TRIES = 32  # generators tried, in up to half a second; sixteen times as many make the shortest vector 6 % longer on average
@@ -40,7 +40,7 @@ class Lattice(Offsets):
     generator: tuple[int, ...]
     shift: tuple[int, ...]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if check_count(self.size, "Lattice.size") > LIMIT:
             raise ValueError(f"Lattice.size: expected at most {LIMIT:,}, got {self.size:,}; use a grid")
         for name, first in (("generator", 1), ("shift", 0)):
@@ -83,7 +83,7 @@ class Lattice(Offsets):
         return self.size
 
     @property
-    def rule(self):
+    def rule(self) -> Rule:
         ones = (1,) * len(self.generator)
         return (self.size,) * len(ones), ones, self.generator, self.shift
 

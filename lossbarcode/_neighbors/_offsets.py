@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -20,6 +21,9 @@ from ._base import Neighbors
 
 FEW = 16  # neighbors so few that looking at all of them at once finds the frontier of components faster than one by one
 
+Rule: TypeAlias = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+"""Size, stride, generator and shift of every axis."""
+
 
 class Offsets(Neighbors):
     """Samples at integer coordinates in a box; a neighbor is one step away, if that does not leave the box.
@@ -30,7 +34,7 @@ class Offsets(Neighbors):
 
     @property
     @abstractmethod
-    def rule(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    def rule(self) -> Rule:
         """Size, stride, generator and shift of every axis."""
 
     @property
@@ -145,7 +149,7 @@ class Grid(Offsets):
 
     shape: tuple[int, ...]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.shape:
             raise ValueError("Grid.shape: expected at least one axis, got (); a single number has no neighbors")
         object.__setattr__(self, "shape", tuple(check_count(size, "Grid.shape") for size in self.shape))
@@ -154,7 +158,7 @@ class Grid(Offsets):
         return math.prod(self.shape)
 
     @property
-    def rule(self):
+    def rule(self) -> Rule:
         strides = tuple(math.prod(self.shape[axis + 1 :]) for axis in range(len(self.shape)))
         return self.shape, strides, (1,) * len(self.shape), (0,) * len(self.shape)
 
@@ -190,18 +194,20 @@ class Product(Offsets):
         return tuple(math.prod(map(len, self.parts[i + 1 :])) for i in range(len(self.parts)))
 
     @property
-    def rule(self):
+    def rule(self) -> Rule:
         axes = []
         for part, outer in zip(self.parts, self.strides, strict=True):
             axes += [(size, stride * outer, step, shift) for size, stride, step, shift in zip(*part.rule, strict=True)]
-        return tuple(zip(*axes, strict=True))
+        sizes, strides, generators, shifts = zip(*axes, strict=True)
+        return sizes, strides, generators, shifts
 
     @property
     def half_steps(self) -> np.ndarray:
         return block_diagonal([part.half_steps for part in self.parts])
 
     def offset_of(self, steps: np.ndarray) -> np.ndarray:
-        return sum(part.offset_of(own) * outer for part, own, outer in zip(self.parts, self._split(steps), self.strides, strict=True))
+        each = zip(self.parts, self._split(steps), self.strides, strict=True)
+        return sum((part.offset_of(own) * outer for part, own, outer in each), np.zeros(len(steps), dtype=np.int64))
 
     def position(self, rows: Rows) -> Tensor:
         each = zip(self.parts, self.strides, strict=True)

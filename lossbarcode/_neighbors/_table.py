@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,6 +15,9 @@ from .._machine import check_memory, kernels_for, row_dtype
 from .._types import Points, Rows, Values
 from . import _base
 from ._base import Neighbors
+
+if TYPE_CHECKING:
+    from scipy.spatial import KDTree
 
 TREE_LIMIT = 10  # dimensions up to which the k-d tree is faster than all distances
 
@@ -33,7 +38,7 @@ class NeighborTable(Neighbors):
 
     index: Rows
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         index = self.index
         if index.ndim != 2 or index.dtype not in (torch.int32, torch.int64):
             raise ValueError(f"NeighborTable.index: expected int32 or int64 of shape [n k], got {index.dtype} of shape {list(index.shape)}")
@@ -142,17 +147,22 @@ class NeighborTable(Neighbors):
 
 def kd_tree(points: Points, k: int) -> tuple[Tensor, Tensor]:
     """Distances and rows of the k nearest points, the point itself included ``([n k], [n k])``; on the CPU."""
-    from scipy.spatial import cKDTree
-
     array = points.numpy()
     # Sliding midpoints instead of medians: the same answers, and no bad case on clouds with many equal coordinates.
-    tree = cKDTree(array, balanced_tree=False)
+    tree = tree_of(array, balanced_tree=False)
     # Asked in the order of its leaves the tree answers twice as fast, because it stays in the cache.
     found = tree.query(array[tree.indices], k, workers=-1)
     distance, index = (torch.empty(len(array), k, dtype=dtype) for dtype in (torch.float64, torch.int64))
     order = torch.from_numpy(tree.indices)
     distance[order], index[order] = (torch.from_numpy(answer).reshape(-1, k) for answer in found)
     return distance, index
+
+
+def tree_of(points: np.ndarray, *, balanced_tree: bool = True) -> KDTree:
+    """SciPy's k-d tree. Of places at equal distance it names one that depends on the size of its leaves, so that is said here."""
+    from scipy.spatial import KDTree
+
+    return KDTree(points, leafsize=16, balanced_tree=balanced_tree)
 
 
 def brute_force(points: Points, k: int) -> tuple[Tensor, Tensor]:

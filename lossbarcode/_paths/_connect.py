@@ -7,7 +7,9 @@ company where the loss peaks. What remains is an upper bound on the lowest pass,
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -22,8 +24,11 @@ from .._machine import check_memory
 from .._minima import Minima
 from .._progress import shown
 from .._sampling import check_bounds, name_of
-from .._types import Bounds, Loss, Rows, Values
+from .._types import AnyArray, Bounds, Loss, Rows, Values
 from ._polygons import PLACES, at, evened, highest, joined, renumbered, spread
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 SPREAD = 5  # steps after which images are spread along their path again
 REACH = 0.2  # the farthest that an image goes in a step, in chords
@@ -91,7 +96,7 @@ class Paths:
         saddles = (self.negative == 1) & near & (self.change <= self.tolerance)
         return ["index-1 saddle" if saddle else "path bound" for saddle in saddles.tolist()]
 
-    def table(self):
+    def table(self) -> DataFrame:
         """The paths as a ``pandas.DataFrame``, one row each."""
         import pandas as pd
 
@@ -104,7 +109,7 @@ def connect(
     loss: Loss,
     minima: Minima,
     *,
-    pairs=None,
+    pairs: AnyArray | None = None,
     images: int = 9,
     steps: int = 20,
     rounds: int = 16,
@@ -112,8 +117,8 @@ def connect(
     adaptive: bool = True,
     climb: bool = False,
     evidence: int = 20,
-    bounds=None,
-    checkpoint=None,
+    bounds: AnyArray | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
     progress: bool | None = None,
 ) -> Paths:
     """Join minima by paths as low as can be found.
@@ -241,7 +246,7 @@ def descend(loss: Loss, paths: dict, steps: int, climb: bool, box: Bounds | None
     points = paths["points"]
     inner, speed, pace = (paths[name][:, 1:-1] for name in ("points", "speed", "pace"))
     momentum = paths["momentum"][:, None, None]
-    there = slope = None  # where the gradient was taken last, and what it was
+    last: tuple[Tensor, Tensor] | None = None  # where the gradient was taken last, and what it was
     for step in range(steps):
         values, gradient = value_and_gradient(loss, inner.flatten(0, 1))
         held = held_back(inner.flatten(0, 1), gradient, box).view_as(inner)
@@ -255,10 +260,11 @@ def descend(loss: Loss, paths: dict, steps: int, climb: bool, box: Bounds | None
         if climb:
             top = values.argmax(1, keepdim=True)[..., None].expand(-1, -1, inner.shape[2])
             force.scatter_add_(1, top, ((along[0] + along[1]) / 2).gather(1, top))
-        if there is not None:
+        if last is not None:
+            there, slope = last
             apart, change = (inner - there).norm(dim=2), (gradient - slope).norm(dim=2)
             pace.copy_(torch.where(apart > 0, torch.minimum(LONGER * pace, apart / change), pace))
-        there, slope = inner.clone(), gradient
+        last = inner.clone(), gradient
         strength = force.norm(dim=2)
         pace.copy_(torch.where((pace == 0) & (strength > 0), CAREFUL * reach / strength, pace))
         push = pace[..., None] * force

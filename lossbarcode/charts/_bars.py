@@ -57,7 +57,7 @@ def tree_order(parent: np.ndarray, death: np.ndarray) -> np.ndarray:
     order = []
 
     def put(bar: int) -> None:
-        branches = sorted(np.flatnonzero(parent == bar), key=lambda child: death[child])
+        branches = sorted(np.flatnonzero(parent == bar).tolist(), key=lambda child: death[child])
         for branch in reversed(branches[1::2]):
             put(branch)
         order.append(bar)
@@ -65,7 +65,7 @@ def tree_order(parent: np.ndarray, death: np.ndarray) -> np.ndarray:
             put(branch)
 
     # A stack of at most as many calls as bars are shown; parents stand before their branches.
-    for root in np.flatnonzero(parent < 0):
+    for root in np.flatnonzero(parent < 0).tolist():
         put(root)
     return np.argsort(order).astype(int)
 
@@ -102,9 +102,14 @@ def no_axis(field: str, rows: pd.DataFrame, title: str) -> alt.X:
     )
 
 
+def layered(*charts: alt.Chart | alt.LayerChart) -> alt.LayerChart:
+    """Charts on top of each other. ``alt.layer`` would make facets of some, and so does not say what it returns."""
+    return alt.LayerChart(layer=list(charts))
+
+
 def bars_panel(rows: pd.DataFrame, pick: alt.Parameter, index: int = 0) -> alt.LayerChart:
     title = "bars, the first to be born first" if index else "minima, the lowest first"
-    return alt.layer(*segments(rows, no_axis("bar", rows, title), pick))
+    return layered(*segments(rows, no_axis("bar", rows, title), pick))
 
 
 def tree_panel(rows: pd.DataFrame, pick: alt.Parameter) -> alt.LayerChart:
@@ -120,10 +125,10 @@ def tree_panel(rows: pd.DataFrame, pick: alt.Parameter) -> alt.LayerChart:
         )
         .transform_filter("!datum.infinite")
     )
-    return alt.layer(joints, *segments(rows, place, pick))
+    return layered(joints, *segments(rows, place, pick))
 
 
-def describe(chart, bars: Barcode, kind: str, count: str, width: int, height: int):
+def describe(chart: alt.LayerChart, bars: Barcode, kind: str, count: str, width: int, height: int) -> alt.LayerChart:
     """Title, size and a text for those who cannot see the chart."""
     title = alt.TitleParams(kind, subtitle=[text for text in (bars.name, count) if text], anchor="start")
     return chart.properties(title=title, width=width, height=height, description=f"{kind} of {bars.name or 'a loss'}: {count}.")
@@ -185,4 +190,4 @@ def diagram(bars: Barcode, *, limit: int = 1000, width: int = 320, height: int =
         says = never.mark_text(align="right", dx=-4, dy=9, color=BAR).encode(x=alt.value(width), text="says")
         layers[1:1] = [never.mark_rule(color=BAR, strokeWidth=0.7), says]
 
-    return describe(alt.layer(*layers), bars, "Persistence diagram", count, width, height)
+    return describe(layered(*layers), bars, "Persistence diagram", count, width, height)

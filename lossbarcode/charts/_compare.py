@@ -8,7 +8,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from ._bars import BAR, MINIMUM, SADDLE
+from ._bars import BAR, MINIMUM, SADDLE, layered
 
 MOST = 1600  # bars in a chart; Altair takes 5,000 rows
 HEIGHTS, SCORE = {"birth": MINIMUM, "death": SADDLE}, {"to_score": "#009E73"}
@@ -47,7 +47,7 @@ def barcodes(table: pd.DataFrame, by: str, *, limit: int = 40, width: int = 640,
     rows["length"] = rows["death"] - rows["birth"]
     rows["rank"] = rows.groupby(by)["length"].rank(ascending=False, method="first", na_option="top")
     cut = rows["rank"] > limit
-    rows = rows[~cut].sort_values("birth", kind="stable")
+    rows = rows.loc[~cut].sort_values("birth", kind="stable")
     group = rows[by].map({name: i for i, name in enumerate(names)})
     counts = rows.groupby(by)["birth"].transform("size")
     rows["place"] = group + (rows.groupby(by).cumcount() + 0.5) / counts.clip(lower=4) * 0.8
@@ -76,7 +76,7 @@ def barcodes(table: pd.DataFrame, by: str, *, limit: int = 40, width: int = 640,
         return alt.when(f"datum.{known}").then(alt.value(color)).otherwise(alt.value("white"))
 
     size = 30 if len(rows) < 200 else 14
-    chart = alt.layer(
+    chart = layered(
         ends.mark_rule(color=BAR, strokeWidth=1.5).encode(y=y, y2="death:Q"),
         ends.mark_point(shape="diamond", size=size, stroke=SADDLE, strokeWidth=1, opacity=1).encode(
             y=alt.Y("death:Q", scale=scale), fill=filled("converged", SADDLE)
@@ -130,7 +130,7 @@ def trends(runs: pd.DataFrame, along: str, *, by: str | None = None, width: int 
         dash = {"strokeDash": alt.StrokeDash(f"{by}:N", legend=alt.Legend(orient="bottom", symbolType="stroke"))} if by else {}
         tooltip = [*columns[3:], "what", alt.Tooltip("loss:Q", format=".4g")]
         head = alt.TitleParams(title, subtitle=f"{left_out} not positive, left out" if left_out else "")
-        return alt.layer(
+        return layered(
             base.mark_line().encode(y=alt.Y("mean(loss):Q", scale=y, title="loss"), **dash),
             base.mark_point(size=25).encode(y=alt.Y("loss:Q", scale=y), tooltip=tooltip),
         ).properties(width=width, height=height, title=head)

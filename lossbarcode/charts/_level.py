@@ -10,7 +10,7 @@ import pandas as pd
 
 from .._barcode import Barcode, check_owner, follow
 from .._basins import Basins
-from ._bars import BAR, TOOLTIP, frame, loss_axis, no_axis
+from ._bars import BAR, TOOLTIP, frame, layered, loss_axis, no_axis
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito, yellow left out
 MOST_POINTS = 700  # of the curve that are drawn
@@ -65,7 +65,7 @@ def level(basins: Basins, bars: Barcode, *, limit: int = 7, width: int = 440, he
         .encode(x=no_axis("bar", rows, "minima, the lowest first"), color=colour, tooltip=TOOLTIP)
     )
     living = grown.transform_filter("datum.birth <= level")
-    panel = alt.layer(
+    panel = layered(
         living.mark_rule(strokeWidth=4).encode(y=loss_axis(rows, "birth"), y2="reached:Q"),
         living.mark_point(size=60, filled=True, opacity=1).encode(y=loss_axis(rows, "birth")),
         living.transform_filter("!datum.infinite && datum.top <= level")
@@ -73,7 +73,7 @@ def level(basins: Basins, bars: Barcode, *, limit: int = 7, width: int = 440, he
         .encode(y=loss_axis(rows, "top")),
         water,
     ).properties(width=width // 3, height=height)
-    chart = alt.hconcat(alt.layer(drawn, below, water).properties(width=width, height=height), panel).add_params(slider)
+    chart = alt.hconcat(layered(drawn, below, water).properties(width=width, height=height), panel).add_params(slider)
     title = alt.TitleParams("Below a level, and the barcode so far", subtitle=[bars.name, count], anchor="start")
     return chart.properties(title=title, description=f"Curve with a movable level beside its barcode, {bars.name}: {count}.")
 
@@ -86,8 +86,7 @@ def pieces(basins: Basins, shown: Barcode) -> pd.DataFrame:
     order = order[:: -(-len(order) // MOST_POINTS)]
     values = samples.values.cpu().double().numpy()[order]
     parent, death = shown.parent.cpu().numpy(), shown.death.double().cpu().numpy()
-    check_owner(shown, basins)
-    at = follow(shown.owner, basins.label).cpu().numpy()[order]
+    at = follow(check_owner(shown, basins), basins.label).cpu().numpy()[order]
     inside = at >= 0
     since = values.copy()
     parts = []

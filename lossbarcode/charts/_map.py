@@ -13,9 +13,9 @@ import torch
 
 from .._barcode import Barcode, check_owner, follow
 from .._basins import Basins
-from .._neighbors import Grid
+from .._neighbors import Grid, tree_of
 from .._sampling import Samples
-from ._bars import FADED, MINIMUM, SADDLE, TOOLTIP, bars_panel, describe, frame, selection, tree_panel
+from ._bars import FADED, MINIMUM, SADDLE, TOOLTIP, bars_panel, describe, frame, layered, selection, tree_panel
 
 PIXELS = 280  # of the shaded picture along each side
 CELLS = 56  # of the overlay that marks the picked basin
@@ -78,7 +78,6 @@ def map_panel(basins: Basins, shown: Barcode, rows: pd.DataFrame, pick: alt.Para
         raise ValueError(
             f"basin_map: expected samples of two parameters, got {samples.points.shape[1]}; charts.merge_tree shows any number"
         )
-    check_owner(shown, basins)
     box = samples.bounds.double().cpu().numpy()
     (x, y), (saddle_x, saddle_y) = plane_axes(box), plane_axes(box, "saddle_")
     glow = (
@@ -89,7 +88,7 @@ def map_panel(basins: Basins, shown: Barcode, rows: pd.DataFrame, pick: alt.Para
     places = rows.assign(**places_of(samples.points, rows))
     base = alt.Chart(places).encode(tooltip=TOOLTIP, opacity=alt.when(pick).then(alt.value(1.0)).otherwise(alt.value(FADED)))
     ends = base.transform_filter("!datum.infinite")
-    return alt.layer(
+    return layered(
         background(samples, owners(basins, shown), width, height, x, y),
         glow,
         ends.mark_rule(color="white", strokeWidth=1.2).encode(x=x, y=y, x2="saddle_x:Q", y2="saddle_y:Q"),
@@ -119,11 +118,9 @@ def nearest_samples(samples: Samples, box: np.ndarray, columns: int, lines: int)
         shape = samples.neighbors.shape
         at = [np.rint(u * (size - 1)).astype(int) for u, size in zip(middles, shape, strict=True)]  # the box ends at grid points
         return at[0][None, :] * shape[1] + at[1][::-1, None]
-    from scipy.spatial import cKDTree
-
     across, up = (low + u * (high - low) for u, (low, high) in zip(middles, box, strict=True))
     raster = np.stack(np.meshgrid(across, up[::-1]), -1).reshape(-1, 2)
-    return cKDTree(samples.points[:].double().cpu().numpy()).query(raster, workers=-1)[1].reshape(lines, columns)
+    return tree_of(samples.points[:].double().cpu().numpy()).query(raster, workers=-1)[1].reshape(lines, columns)
 
 
 def background(samples: Samples, owner: torch.Tensor | None, width: int, height: int, x: alt.X, y: alt.Y) -> alt.Chart:
@@ -159,7 +156,7 @@ def picture(values: np.ndarray, owner: np.ndarray | None) -> str:
 
 def owners(basins: Basins, shown: Barcode) -> torch.Tensor:
     """The bar shown that each sample belongs to ``[n]``; -1: outside the domain."""
-    return follow(shown.owner, basins.label).cpu()
+    return follow(check_owner(shown, basins), basins.label).cpu()
 
 
 def strips(basins: Basins, shown: Barcode, box: np.ndarray) -> pd.DataFrame:
@@ -181,4 +178,4 @@ def strips(basins: Basins, shown: Barcode, box: np.ndarray) -> pd.DataFrame:
             "y2": high_y - line * step_y,
         }
     )
-    return table[table["bar"] >= 0]
+    return table.loc[table["bar"] >= 0]

@@ -9,7 +9,7 @@ import torch
 
 from .._morse import MorseComplex
 from .._sampling import Samples
-from ._bars import MINIMUM, SADDLE
+from ._bars import MINIMUM, SADDLE, layered
 from ._map import background, plane_axes
 
 MAXIMUM, DEGENERATE = "#CC79A7", "#000000"  # Okabe and Ito
@@ -75,7 +75,7 @@ def morse_map(complex_: MorseComplex, samples: Samples, *, width: int = 380, hei
         )
         .add_params(pick)
     )
-    layers = alt.layer(background(samples, None, width, height, x, y), *drawn, dots)
+    layers = layered(background(samples, None, width, height, x, y), *drawn, dots)
     title = alt.TitleParams("Critical points and separatrices", subtitle=[complex_.name, count], anchor="start")
     return layers.properties(title=title, width=width, height=height, description=f"Gradient Morse complex, {complex_.name}: {count}.")
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from .._paths import Paths
-from ._bars import BAR, MINIMUM, SADDLE
+from ._bars import BAR, MINIMUM, SADDLE, layered
 
 MOST_PLACES = 4500  # Altair takes 5,000 rows
 
@@ -47,7 +47,7 @@ def profiles(paths: Paths, *, before: Paths | None = None, limit: int = 30, widt
     y = alt.Y("loss:Q", title="loss", scale=alt.Scale(zero=False))
     line = alt.Chart(rows).encode(x=x, y=y, detail="path:N", order="part:Q")
     tooltip = [alt.Tooltip("path:N"), alt.Tooltip("loss:Q", title="highest loss", format=".5g"), alt.Tooltip("kind:N")]
-    chart = alt.layer(
+    chart = layered(
         line.mark_line(color=BAR, opacity=0.25, strokeWidth=1).transform_filter("datum.when == 'now'"),
         line.mark_line(color=BAR, strokeDash=[5, 3], strokeWidth=1.5).transform_filter("datum.when == 'before'").transform_filter(pick),
         line.mark_line(color=SADDLE, strokeWidth=2.5).transform_filter("datum.when == 'now'").transform_filter(pick),

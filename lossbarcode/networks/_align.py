@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from itertools import pairwise
+from operator import add
 
 import torch
 from torch import Tensor, nn
@@ -113,7 +115,7 @@ def matching(
         for i in range(len(orders)):
             current = [order if j != i else torch.arange(len(order)) for j, order in enumerate(orders)]
             there = permuted(layers, moving, current, [sign if j != i else torch.ones_like(sign) for j, sign in enumerate(signs)])
-            similar = sum(rows(fixed[name]) @ rows(there[name]).T for name in layers[i])
+            similar = reduce(add, (rows(fixed[name]) @ rows(there[name]).T for name in layers[i]))
             following = layers[i + 1][0]
             similar = similar + rows(by_unit(fixed[following], len(similar))) @ rows(by_unit(there[following], len(similar))).T
             every = torch.arange(len(similar))

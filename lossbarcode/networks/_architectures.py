@@ -27,9 +27,9 @@ class FullyConnected(nn.Sequential):
             inputs = width
         super().__init__(*layers, nn.Linear(inputs, outputs))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """The layers one after the other, with rows of data as columns: products of many small matrices are up to twice as fast."""
-        x = x.flatten(1).mT
+        x = input.flatten(1).mT
         for layer in self:
             if isinstance(layer, nn.Linear):
                 x = layer.weight @ x + layer.bias[:, None]
@@ -55,7 +55,8 @@ class Convolution(nn.Conv2d):
     def __init__(self, channels: int, width: int):
         super().__init__(channels, width, 3, padding=1)
 
-    def reset_parameters(self):
+    def reset_parameters(self) -> None:
+        assert self.bias is not None  # only Conv2d(bias=False) has none
         nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
         nn.init.constant_(self.bias, 0.01)
 

@@ -9,6 +9,9 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import reduce
+from operator import add
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -18,17 +21,20 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from .._checks import FLOATS, check_count
 from .._derivatives import double_backward
-from .._types import Points, Rows, Values
+from .._types import AnyArray, Points, Rows, Values
 
 # Bytes that the activations of networks evaluated together may take: on a GPU as many as fill it, on the CPU what stays in the cache.
 BUDGET, CACHE = 1 << 30, 1 << 25
 BATCH = 1 << 14  # rows of data a batch unless told otherwise
 
+Batch: TypeAlias = tuple[Any, Any] | dict[str, Any]
+"""Inputs and targets, or keyword arguments: tensors, or nested collections of them."""
+
 
 def loss_of(
     module: nn.Module,
-    data,
-    criterion: Callable | None = F.cross_entropy,
+    data: tuple[Any, Any] | Mapping[str, Any] | Iterable[Any],
+    criterion: Callable[..., Tensor] | None = F.cross_entropy,
     *,
     penalty: float | Callable[[dict[str, Tensor]], Tensor] = 0.0,
     batch_size: int = BATCH,
@@ -85,7 +91,30 @@ class NetworkLoss:
         together: networks in a chunk, so that what they keep for the backward pass fits into the cache, or into a GiB of a GPU.
     """
 
-    def __init__(self, module: nn.Module, data, criterion: Callable | None, penalty, batch_size: int, autocast: torch.dtype | None):
+    dimension: int
+    name: str
+    batched: bool
+    together: int
+    rows: int
+    dtype: torch.dtype
+    device: torch.device
+    shapes: dict[str, torch.Size]
+    template: nn.Module
+    data: Batch
+    criterion: Callable[..., Tensor] | None
+    penalty: float | Callable[[dict[str, Tensor]], Tensor]
+    batch_size: int
+    autocast: torch.dtype | None
+
+    def __init__(
+        self,
+        module: nn.Module,
+        data: Batch,
+        criterion: Callable[..., Tensor] | None,
+        penalty: float | Callable[[dict[str, Tensor]], Tensor],
+        batch_size: int,
+        autocast: torch.dtype | None,
+    ) -> None:
         self.name = type(module).__name__
         self.criterion, self.penalty, self.batch_size, self.autocast = criterion, penalty, batch_size, autocast
         self.template = replace_all_batch_norm_modules_(copy.deepcopy(module)).eval().requires_grad_(False)
@@ -155,7 +184,7 @@ class NetworkLoss:
             torch.manual_seed(seed)
             for point in points:
                 for owner in owners:
-                    owner.reset_parameters()
+                    owner.reset_parameters()  # pyright: ignore[reportCallIssue]  # torch: attributes of modules are tensors or modules
                 point.copy_(self.point_of(module))
         return points
 
@@ -165,9 +194,9 @@ class NetworkLoss:
         """Losses of points, differentiable by autograd; :meth:`value_and_gradient` gives derivatives in bounded memory."""
         points = self._checked(points)
         if torch.is_grad_enabled() and points.requires_grad:
-            return sum(weight * self._losses(points, batch) for batch, weight in self._parts())
+            return self._total(points)
         with torch.no_grad():
-            parts = [sum(weight * self._losses(chunk, batch) for batch, weight in self._parts()) for chunk in points.split(self.together)]
+            parts = [self._total(chunk) for chunk in points.split(self.together)]
         return torch.cat(parts) if parts else points.new_empty(0)
 
     def value_and_gradient(self, points: Points, rows: Rows | None = None) -> tuple[Values, Points]:
@@ -193,7 +222,7 @@ class NetworkLoss:
                 product += weight * double_backward(lambda x, batch=batch: self._losses(x, batch), chunk, vector)
         return result
 
-    def outputs(self, points: Points, inputs=None) -> Tensor:
+    def outputs(self, points: Points, inputs: Any = None) -> Tensor:
         """What the networks say ``[n rows ...]`` to inputs, by default to the data, batch by batch; of objects their ``.logits``."""
         points = self._checked(points)
         given = self.data if inputs is None else tree_map(self._placed, inputs if isinstance(inputs, Mapping) else (inputs, None))
@@ -205,7 +234,7 @@ class NetworkLoss:
                 found.append(torch.cat([self._each(self._scores, chunk, piece) for piece in pieces], 1))
         return torch.cat(found)
 
-    def error(self, points: Points, data=None) -> Values:
+    def error(self, points: Points, data: Any = None) -> Values:
         """Share of targets that are not the most likely class ``[n]``, of ``(inputs, targets)``, by default the loss's own.
 
         Raises:
@@ -220,34 +249,38 @@ class NetworkLoss:
 
     # --- inside ---
 
-    def _losses(self, points: Points, batch) -> Values:
+    def _total(self, points: Points) -> Values:
+        """Losses on all data, with the penalties."""
+        return reduce(add, (weight * self._losses(points, batch) for batch, weight in self._parts()))
+
+    def _losses(self, points: Points, batch: Batch | None) -> Values:
         """Losses on one batch, or the penalties if there is none."""
         return self._each(self._penalty if batch is None else self._loss, points, batch)
 
-    def _each(self, function: Callable, points: Points, batch) -> Tensor:
+    def _each(self, function: Callable[[Tensor, Any], Tensor], points: Points, batch: Batch | None) -> Tensor:
         if self.batched and len(points) > 1:  # one alone is faster without
             return vmap(function, (0, None))(points, batch)
         return torch.stack([function(point, batch) for point in points])
 
-    def _loss(self, point: Tensor, batch) -> Tensor:
+    def _loss(self, point: Tensor, batch: Batch) -> Tensor:
         outputs = self._outputs(point, batch)
         if self.criterion is None:
             return outputs.loss.to(self.dtype)
         return self.criterion(outputs, batch if isinstance(batch, dict) else batch[1]).to(self.dtype)
 
-    def _outputs(self, point: Tensor, batch):
+    def _outputs(self, point: Tensor, batch: Batch) -> Any:
         positional, named = ((), batch) if isinstance(batch, dict) else ((batch[0],), {})
         with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
             return functional_call(self.template, self.parameters(point), positional, named)
 
-    def _scores(self, point: Tensor, batch) -> Tensor:
+    def _scores(self, point: Tensor, batch: Batch) -> Tensor:
         outputs = self._outputs(point, batch)
         return outputs if isinstance(outputs, Tensor) else outputs.logits
 
-    def _penalty(self, point: Tensor, _) -> Tensor:
+    def _penalty(self, point: Tensor, _: None) -> Tensor:
         return self.penalty(self.parameters(point)) if callable(self.penalty) else self.penalty * point.square().sum()
 
-    def _parts(self, rows: Rows | None = None) -> Iterator[tuple[object, float]]:
+    def _parts(self, rows: Rows | None = None) -> Iterator[tuple[Batch | None, float]]:
         """Batches with their weights in the mean, and None for the penalty."""
         if rows is not None:
             yield rows_of(self.data, rows), 1.0
@@ -258,7 +291,7 @@ class NetworkLoss:
         if callable(self.penalty) or self.penalty:
             yield None, 1.0
 
-    def _placed(self, tensor):
+    def _placed(self, tensor: AnyArray | None) -> Tensor | None:
         if tensor is None:
             return None
         tensor = torch.as_tensor(tensor, device=self.device).contiguous()  # vmap is slow on strided convolutions
@@ -277,14 +310,14 @@ class NetworkLoss:
         point = self.point_of(self.template)
         other = 0.9 * point
         few = rows_of(self.data, slice(0, min(self.rows, self.batch_size, 4)))
-        alone = [self._loss(point, few) for _ in range(2)]
-        if any(loss.shape != () or not loss.isfinite() for loss in alone):
-            raise ValueError(f"criterion: expected one finite number for a batch, got {alone[0]}; it must be the mean over the rows")
-        if not torch.allclose(*alone):
-            raise ValueError(f"module: expected the same loss for the same parameters, got {alone[0]} and {alone[1]}; remove randomness")
+        alone, again = self._loss(point, few), self._loss(point, few)
+        if any(loss.shape != () or not loss.isfinite() for loss in (alone, again)):
+            raise ValueError(f"criterion: expected one finite number for a batch, got {alone}; it must be the mean over the rows")
+        if not torch.allclose(alone, again):
+            raise ValueError(f"module: expected the same loss for the same parameters, got {alone} and {again}; remove randomness")
         try:
             both = vmap(self._loss, (0, None))(torch.stack([point, other]), few)
-            if not torch.allclose(both, torch.stack([alone[0], self._loss(other, few)]), rtol=1e-2):
+            if not torch.allclose(both, torch.stack([alone, self._loss(other, few)]), rtol=1e-2):
                 raise ArithmeticError("it gives other losses")
         except Exception as error:  # whatever vmap meets in code that is not ours
             why = (str(error).splitlines() or [type(error).__name__])[0]
@@ -302,13 +335,13 @@ class NetworkLoss:
             return tensor
 
         point = self.point_of(self.template).requires_grad_()
-        batch, _ = next(self._parts())
+        batch = rows_of(self.data, slice(0, self.batch_size))
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             self._loss(point, batch)
         return sum(kept.values()) + 4 * point.numel() * point.element_size()
 
 
-def as_batch(data):
+def as_batch(data: Any) -> Batch:
     """Inputs and targets, or keyword arguments."""
     if isinstance(data, Mapping):
         return dict(data)
@@ -319,6 +352,6 @@ def as_batch(data):
     raise ValueError(f"data: expected (inputs, targets), a mapping, or an iterable of such batches, got {got}{advice}")
 
 
-def rows_of(data, rows):
+def rows_of(data: Batch, rows: Rows | slice) -> Batch:
     """Some rows of all tensors of a batch."""
     return tree_map(lambda tensor: None if tensor is None else tensor[rows], data)

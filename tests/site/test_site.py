@@ -28,7 +28,7 @@ window.views = [];
 let embed;
 Object.defineProperty(window, "vegaEmbed", {
   get: () => embed,
-  set: (original) => { embed = (...all) => original(...all).then((result) => (views.push(result.view), result)); },
+  set: (original) => { embed = (...all) => original(...all).then((result) => (views.includes(result.view) || views.push(result.view), result)); },
 });
 """
 MARKS = """() => {
@@ -44,6 +44,8 @@ SEEN = """() => {
     formulas: formulas.length,
     typeset: formulas.filter((one) => one.querySelector("mjx-container")).length,
     merrors: document.querySelectorAll("mjx-merror").length,
+    described: inner.filter((one) => one.querySelector("[role='graphics-document']")?.ariaLabel?.length > 20).length,
+    captioned: inner.filter((one) => one.closest("figure")?.querySelector("figcaption")).length,
     images: [...document.images].filter((one) => one.complete && !one.naturalWidth).map((one) => one.src),
   };
 }"""
@@ -159,6 +161,7 @@ def test_page(page, browser, server):
         marks = reader.page.evaluate(MARKS)
         assert len(marks) == seen["charts"]
         assert all(count > 0 for count in marks), marks
+        assert seen["described"] == seen["captioned"] == seen["charts"]
         assert seen["typeset"] == seen["formulas"]
         assert seen["merrors"] == 0
         assert seen["images"] == []
