@@ -65,11 +65,12 @@ def run(
         command: with which the file is made, for those lines.
 
     Returns:
-        ``pandas.DataFrame``, one row for each row of each job, in the order of the jobs.
+        ``pandas.DataFrame``, one row for each row of each job, in the order in which they were done. Where a job has no value for a column
+        that others have, none is there: a file of an earlier version, with fewer columns, goes on.
 
     Raises:
-        ValueError: if there are no jobs or they differ in their options, if a job returns no rows (it would be done again each time) or
-            other columns than the rest, or if the file is one of other jobs.
+        ValueError: if there are no jobs or they differ in their options, if a job returns no rows (it would be done again each time), or if
+            the file is one of other jobs.
 
     Example:
         >>> from lossbarcode import experiments
@@ -92,18 +93,14 @@ def run(
     if not set(keys) <= set(known.columns):
         raise ValueError(f"file: expected columns {keys}, got {list(known.columns)} in {file}; name another file")
     done = set(known[keys].itertuples(index=False, name=None))
-    columns, tables = list(known.columns) if done else None, []
+    tables = []
     for options in jobs:
         if tuple(written(options[key]) for key in keys) in done:
             continue
         rows = list(job(**options))
         if not rows:
             raise ValueError(f"job: expected at least one row, got none for {dict(options)}")
-        table = pd.DataFrame([{**options, **row} for row in rows])
-        if columns is not None and set(table.columns) != set(columns):
-            raise ValueError(f"job: expected the columns {columns} of the other rows, got {list(table.columns)} for {dict(options)}")
-        columns = columns or list(table.columns)
-        tables.append(table[columns])
+        tables.append(pd.DataFrame([{**options, **row} for row in rows]))
         if file is not None:
             append(tables[-1], file, command)
     return pd.concat(tables, ignore_index=True) if file is None else read(file, words)
@@ -111,18 +108,22 @@ def run(
 
 def append(table: DataFrame, file: Path, command: str) -> None:
     """Add rows to a CSV, and to its first lines what is new about where they came from; a kill leaves the file before or after."""
-    known, body = {}, table.to_csv(None, index=False, float_format=DIGITS)
+    import pandas as pd
+
+    def as_written(text: str) -> DataFrame:
+        return pd.read_csv(StringIO(text), comment="#", dtype=str, keep_default_na=False)
+
+    known, rows = {}, as_written(table.to_csv(None, index=False, float_format=DIGITS))
     if file.exists():
         text = file.read_text()
-        known = head_of(text)
-        body = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("#")) + body.partition("\n")[2]
+        known, rows = head_of(text), pd.concat([as_written(text), rows])
     origin = provenance(command)
     for key, value in known.items():
         now = origin.get(key, value)
         origin[key] = value if now in value.split(" | ") else f"{value} | {now}"
     part = file.with_name(f"{file.name}.part")
     part.parent.mkdir(parents=True, exist_ok=True)
-    part.write_text("".join(f"# {key}: {value}\n" for key, value in origin.items()) + body)
+    part.write_text("".join(f"# {key}: {value}\n" for key, value in origin.items()) + rows.to_csv(None, index=False))
     os.replace(part, file)
 
 
