@@ -1,12 +1,13 @@
 # Two commands do everything on a fresh machine with Python 3.11 and make:
 #   make book   execute the notebooks and build the book: _build/html/index.html
 #   make test   all tests
-# Others: make bench, make format, make sync (notebooks from their .py twins, executed), make clean.
+# Others: make bench, make lowest (the oldest versions that pyproject allows), make format, make sync (notebooks from their
+# .py twins, executed), make clean.
 PYTHON ?= python3
 BIN := .venv/bin
 # Progress bars, which only slow machines show, are no output to be checked.
 export TQDM_DISABLE := 1
-.PHONY: book test bench format sync clean
+.PHONY: book test bench lowest format sync clean
 
 # The constraints pin what the committed outputs were made with.
 .venv/installed: pyproject.toml constraints.txt
@@ -23,7 +24,7 @@ test: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright --level error
 	$(BIN)/python -m pytest
-	$(BIN)/python -m pytest -o addopts= tests/package
+	$(BIN)/python -m pytest -o addopts= tests/package/test_package.py
 	$(BIN)/python -m pytest -o addopts= -p no:cacheprovider --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg notebooks
 # The outputs that were just checked are the book's; to execute all a second time would show nothing new.
 	mkdir -p _build && sed 's/execute_notebooks: cache/execute_notebooks: "off"/' _config.yml > _build/_config.yml
@@ -37,6 +38,9 @@ bench: .venv/installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[bench]"
 	$(BENCH) tests/benchmarks/bench_networks.py --benchmark-json=notebooks/results/06_gradients.json
 	$(BENCH) tests/benchmarks/bench_neighbors.py tests/benchmarks/bench_morse.py
+
+lowest: .venv/installed
+	$(BIN)/python -m pytest -o addopts= tests/package/test_lower_bounds.py
 
 format: .venv/installed
 	$(BIN)/ruff check --fix .
