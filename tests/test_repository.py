@@ -101,13 +101,6 @@ def test_intro_example_runs():
     exec(first.replace("1_000_000", "10_000") + second, {})
 
 
-@pytest.mark.parametrize("name", ["your_function", "your_network"])
-def test_code_of_the_page_runs(name):
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "book" / f"{name}.md").read_text(), re.S)
-    assert len(blocks) >= 2
-    exec("\n".join(blocks), {})  # as a reader does, one after the other
-
-
 def test_errors_of_the_page_are_those_of_the_package():
     source = " ".join(path.read_text() for path in (ROOT / "lossbarcode").rglob("*.py"))
     table = (ROOT / "book" / "which_route.md").read_text().partition("| it says |")[2]

@@ -1,6 +1,7 @@
 """The package as it is distributed: what is in it, what a clean environment makes of it, and that Colab keeps its own packages."""
 
 import json
+import re
 import shutil
 import tarfile
 import zipfile
@@ -73,6 +74,14 @@ def test_readme_example_runs(clean, tmp_path):
     assert "birth" in done.stdout
     assert "vega" in (tmp_path / "barcode.html").read_text()
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("name", ["your_function", "your_network"])
+def test_code_of_the_page_runs(name, clean, tmp_path):
+    """All blocks one after the other, as a reader copies them."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "book" / f"{name}.md").read_text(), re.S)
+    assert len(blocks) >= 2
+    assert run(clean.python, "-c", "\n".join(blocks), cwd=tmp_path).stderr == ""
 
 
 def test_notebook_runs_as_a_script(clean, tmp_path):
