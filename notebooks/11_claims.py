@@ -343,7 +343,7 @@ claim(
 claim("2", "Theorem 1: if all TO-scores are 0, a small perturbation has one critical point", "02_gradient_morse_complex",
       "none", "not tested", "A theorem of the paper, stated with its hypotheses as we read them; in one dimension a pair is seen to cancel.")  # fmt: skip
 claim("2", "Barcodes of ResNets on CIFAR10, CIFAR100, SVHN", "08_learning_rate_and_generalization",
-      "none", "not tested", "ResNet9, its recipes and the papers' data are in the full preset; below is what they cost. On two cores even digits take hours.")  # fmt: skip
+      "none", "not tested", "ResNet9, its recipes and the papers' data are in the full preset; below is what they cost. On digits it is in 07 and 08, one repetition.")  # fmt: skip
 
 # %% [markdown]
 # (claims-table)=
