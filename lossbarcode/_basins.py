@@ -121,7 +121,8 @@ def nearest_inside(samples: Samples, k: int | None, radius: float | None) -> Nei
     """Nearest neighbors among the samples inside the domain; those outside have none."""
     inside = samples.values < torch.inf
     if inside.all():
-        return NeighborTable.nearest(samples.points[:], k, radius=radius)
+        points = samples.points[:]  # a tensor, also where samples keep only a rule that makes their points
+        return NeighborTable.nearest(points, k, radius=radius)
     rows = inside.nonzero().squeeze(1)
     rows = rows.to(row_dtype(len(inside)))
     table = rows[NeighborTable.nearest(samples.points[rows], k, radius=radius).index]

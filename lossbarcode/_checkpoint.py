@@ -29,7 +29,7 @@ class Checkpoint:
     def __init__(self, path: str | os.PathLike[str] | None, loss: Loss, points: Points, *made_of):
         self.path = None if path is None else Path(path)
         self.last = time.monotonic()
-        self.values = points.new_empty(0) if path is None else values_of(loss, points)
+        self.values = points.new_empty(0) if path is None else values_of(loss, points)  # they cost a pass over the data
         digest = hashlib.sha256()
         for part in (points, *made_of) if self.path else ():
             digest.update(part.detach().cpu().contiguous().numpy().tobytes() if isinstance(part, Tensor) else repr(part).encode())

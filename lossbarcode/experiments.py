@@ -65,8 +65,8 @@ def run(
         command: with which the file is made, for those lines.
 
     Returns:
-        ``pandas.DataFrame``, one row for each row of each job, in the order in which they were done. Where a job has no value for a column
-        that others have, none is there: a file of an earlier version, with fewer columns, goes on.
+        ``pandas.DataFrame``, one row for each row of each job, in the order in which they were done. Jobs may differ in the columns that
+        they return (a file of an earlier version may have fewer); what a row lacks is NaN.
 
     Raises:
         ValueError: if there are no jobs or they differ in their options, if a job returns no rows (it would be done again each time), or if
@@ -155,7 +155,7 @@ def bars_of_network(
         recipe, steps, tolerance, seed: as of :func:`find_minima`.
         images, rounds: as of :func:`connect`.
         align: renumber hidden units to lie close to those of the first network (:func:`networks.align`).
-        checkpoint: beginning of the names of two files in which the state is kept while it lasts.
+        checkpoint: beginning of the names of two files in which the state is kept until it returns.
 
     Returns:
         A row a bar: ``parameters`` (their number), ``birth``, ``death``, ``gradient_norm``, ``change``, ``kind``, ``reached``,

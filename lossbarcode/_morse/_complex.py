@@ -264,14 +264,14 @@ def morse_complex(
     check_smooth(field, generator)
     check_hessian(field, generator)
     found = classify(field, *vertices(field))
-    passes = 0
+    searched = 0
     while True:
-        passes += 1
         found = search(field, found, starts, rounds, generator, progress)
         found = found[found.values.argsort(stable=True)]
         separatrices, new = gradient_lines(field, found, progress)
+        searched += 1
         # ends in a valley of degenerate points, once there are such, are no news
-        if passes == PASSES or not ((new.index >= 0).any() or (len(new) and (found.index >= 0).all())):
+        if searched == PASSES or not ((new.index >= 0).any() or (len(new) and (found.index >= 0).all())):
             break
         found = thinned(found.join(new))
     return MorseComplex(field.place(found.unit), found.values, found.index, separatrices, box, name_of(loss))

@@ -56,7 +56,7 @@ class Convolution(nn.Conv2d):
         super().__init__(channels, width, 3, padding=1)
 
     def reset_parameters(self) -> None:
-        assert self.bias is not None  # only Conv2d(bias=False) has none
+        assert self.bias is not None  # it was asked for; only the type of Conv2d does not know
         nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
         nn.init.constant_(self.bias, 0.01)
 

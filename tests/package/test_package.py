@@ -70,6 +70,7 @@ def test_clean_environment_is_its_own(clean, tmp_path):
 
 
 def test_readme_example_runs(clean, tmp_path):
+    assert len([line for line in EXAMPLE.splitlines() if line.strip()]) <= 10
     done = run(clean.python, "-c", EXAMPLE, cwd=tmp_path)
     assert "birth" in done.stdout
     assert "vega" in (tmp_path / "barcode.html").read_text()
