@@ -153,9 +153,9 @@ passes["height of the pass"] = graph.heights.numpy()
 passes.sort_values("height of the pass", ignore_index=True).round(3)
 
 # %% [markdown]
-# That is all the elder rule needs: the six minima and five passes. Going through the list from the top (lowest pass first), each
-# pass joins two components and ends the younger one. {numref}`fig-camel` shows the result in the plane. Click a bar: its minimum, its saddle and
-# its basin light up.
+# That is all the elder rule needs: the six minima and five passes. Going through the list from the top (lowest pass
+# first), each pass joins two components and ends the younger one. {numref}`fig-camel` shows the result in the plane.
+# Click a bar: its minimum, its saddle and its basin light up.
 
 # %% mystnb={"figure": {"caption": "The six-hump camel function. Left: its basins, minima (dots) and, joined to each, the saddle (diamond) over which it is left most easily; dark is low. Right: the barcode, and the merge tree that shows which bar dies in which. The infinite bar ends in an arrow.", "name": "fig-camel"}}
 lb.charts.linked(camel, lb.barcode(camel))

@@ -154,10 +154,10 @@ assert ((D.to_numpy() @ D.to_numpy()) % 2 == 0).all()
 # %% [markdown]
 # ## The canonical form
 #
-# Now go through the columns from left to right. If the lowest 1 of a column stands in the row where an earlier column has its
-# lowest 1, add that earlier column, modulo 2, and look again. In the end every column is empty or has a lowest 1 in a row of its own. Adding an
-# *earlier* column is allowed, because what came earlier is there at that level already; this is what it means to respect the
-# filtration. Move the slider to see it happen.
+# Now go through the columns from left to right. If the lowest 1 of a column stands in the row where an earlier column
+# has its lowest 1, add that earlier column, modulo 2, and look again. In the end every column is empty or has a lowest
+# 1 in a row of its own. Adding an *earlier* column is allowed, because what came earlier is there at that level
+# already; this is what it means to respect the filtration. Move the slider to see it happen.
 
 # %% mystnb={"figure": {"caption": "The boundary matrix of the moat while its columns are reduced from left to right. Orange: the lowest 1 of a column that is done, which pairs its row with its column; blue: other ones.", "name": "fig-reduction"}}
 size = len(boundary)

@@ -58,10 +58,10 @@ COMMAND = "LOSSBARCODE_PRESET=full python 05_small_networks.py"
 # %% [markdown]
 # ## The loss
 #
-# The curve is $g(x) = 0.31 \sin(-x) - 0.72 \sin(-2x) - 0.21 \cos x + 0.89 \cos 2x$ at 101 points; the loss is the mean squared error and
-# a penalty $\lambda \lVert\theta\rVert^2$. The paper has ReLU networks and does not state $\lambda$; one of its notebooks has tanh and 0.0005.
-# Here both activations stand side by side. With ReLU most minima lie on kinks, where no gradient vanishes; with tanh all evidence is clean.
-# The best constant has a loss of 0.73.
+# The curve is $g(x) = 0.31 \sin(-x) - 0.72 \sin(-2x) - 0.21 \cos x + 0.89 \cos 2x$ at 101 points; the loss is the mean
+# squared error and a penalty $\lambda \lVert\theta\rVert^2$. The paper has ReLU networks and does not state $\lambda$;
+# one of its notebooks has tanh and 0.0005. Here both activations stand side by side. With ReLU most minima lie on
+# kinks, where no gradient vanishes; with tanh all evidence is clean. The best constant has a loss of 0.73.
 
 # %%
 x = torch.linspace(-torch.pi, torch.pi, 101, dtype=torch.float64)[:, None]
@@ -95,9 +95,9 @@ sizes.T
 #
 # ## Minima, and whether they are minima
 #
-# A thousand networks start at normal random parameters and descend together. Where a ReLU network stops at a kink, gradients on both sides are long
-# and point against each other. The fair measure is the shortest convex combination of gradients in a tiny ball around
-# the point (`subgradient_norm`, radius $10^{-6}$): zero at a minimum, kink or not.
+# A thousand networks start at normal random parameters and descend together. Where a ReLU network stops at a kink,
+# gradients on both sides are long and point against each other. The fair measure is the shortest convex combination of
+# gradients in a tiny ball around the point (`subgradient_norm`, radius $10^{-6}$): zero at a minimum, kink or not.
 
 
 # %%
@@ -222,7 +222,7 @@ def samples_of(network, activation, log_n):
 
 full_bars = lb.experiments.committed("05_bars.csv")
 reaches = full_bars[full_bars["penalty"] == PENALTY].groupby(["network", "activation"])["reach"].max()
-levels = ((4, 5, 6, 9) if DEVICE == "cuda" else (4, 5, 6, 7)) if FULL else (4,)
+levels = ((4, 5, 6, 9) if DEVICE == "cuda" else (4, 5, 6, 7, 8)) if FULL else (4,)
 JOBS = [dict(network=n, activation=a, log_n=level) for level in levels for a in ACTIVATIONS for n in (NETWORKS if FULL else ("2",))]
 start = time.perf_counter()
 fresh_samples = lb.experiments.run(samples_of, JOBS, file="results/05_samples.csv" if FULL else None, command=COMMAND)
@@ -246,9 +246,9 @@ assert max(gap) < 1e-4
 # %% [markdown]
 # ### Are they minima?
 #
-# `stationary` is the share of the descents whose gradient (tanh, below $10^{-6}$) or shortest subgradient (ReLU, below $10^{-4}$) vanished in the
-# steps that were granted; only those count as minima. `gradient` is what one would see without subgradients: the ends of a few ReLU descents,
-# many of which rest on a kink.
+# `stationary` is the share of the descents whose gradient (tanh, below $10^{-6}$) or shortest subgradient (ReLU, below
+# $10^{-4}$) vanished in the steps that were granted; only those count as minima. `gradient` is what one would see
+# without subgradients: the ends of a few ReLU descents, many of which rest on a kink.
 
 # %%
 summary = (
@@ -277,10 +277,11 @@ assert (measures["shortest subgradient"] < 1e-4).mean() > 0.9
 measures.quantile([0.25, 0.5, 0.75, 0.9]).map("{:.1e}".format)
 
 # %% [markdown]
-# A vanishing gradient alone makes no minimum: the network whose weights are all zero is stationary, and for one hidden layer a saddle. Such a point
-# shows itself in the barcode: the path leaves it without climbing, and its bar has no length. With two and more hidden layers the zero
-# network *is* a minimum, because the error changes only in the third order of the weights and the penalty in the second; its
-# loss is that of the best constant. The next cell looks at both.
+# A vanishing gradient alone makes no minimum: the network whose weights are all zero is stationary, and for one hidden
+# layer a saddle. Such a point shows itself in the barcode: the path leaves it without climbing, and its bar has no
+# length. With two and more hidden layers the zero network *is* a minimum, because the error changes only in the third
+# order of the weights and the penalty in the second; its loss is that of the best constant. The next cell looks at
+# both.
 
 # %%
 lowest = {}
@@ -327,9 +328,9 @@ first.round(4)
 #
 # ### Observation 2: bars descend with depth and width
 #
-# The highest end of a bar depends on which badly born minima the descents happened to find. So the table has three numbers for each network and seed:
-# the maximum, the median of all bars, and the median of the bars of deep minima, those in the lower half of the births. Beside them
-# the intervals that the paper states.
+# The highest end of a bar depends on which badly born minima the descents happened to find. So the table has three
+# numbers for each network and seed: the maximum, the median of all bars, and the median of the bars of deep minima,
+# those in the lower half of the births. Beside them the intervals that the paper states.
 
 # %%
 PAPER = {"2": "0.55 to 0.65", "2-2": "0.35 to 0.45", "2-2-2": "0.1 to 0.3"}
@@ -376,13 +377,16 @@ pd.concat({"median end": medians, "lowest birth": births, "median length": lengt
 # %% [markdown]
 # The verdict, which the next cell checks:
 #
-# - With **tanh** it is reproduced. Medians sink from (2) to (2, 2) to (2, 2, 2) for every penalty, and from each network to the wider or deeper
-#   one beside it for both seeds; at the smallest penalty they lie within 0.01 of the intervals that the paper states.
-# - With **ReLU** it is reproduced in part: from (2) to (2, 2) bars sink, but (2, 2, 2) is no better than (2, 2). Many of its minima are born
-#   high and their short bars decide the median.
-# - The **maximum** orders nothing: it rises in about half of the steps, and for one network it differs by more than 0.3 between two seeds.
-# - Ends sink partly because beginnings do (`lowest birth`): the deep networks fit the curve better. *Lengths* do not sink from
-#   (2) to (2, 2, 2) with tanh; at all three penalties they grow. Deep networks have lower bars, not shorter ones.
+# - With **tanh** it is reproduced. Medians sink from (2) to (2, 2) to (2, 2, 2) for every penalty, and from each
+#   network to the wider or deeper one beside it for both seeds; at the smallest penalty they lie within 0.01 of the
+#   intervals that the paper states.
+# - With **ReLU** it is reproduced in part: from (2) to (2, 2) bars sink, but (2, 2, 2) is no better than (2, 2). Many
+#   of its minima are born high and their short bars decide the median.
+# - The **maximum** orders nothing: it rises in about half of the steps, and for one network it differs by more than 0.3
+#   between two seeds.
+# - Ends sink partly because beginnings do (`lowest birth`): the deep networks fit the curve better. *Lengths* do not
+#   sink from (2) to (2, 2, 2) with tanh; at all three penalties they grow. Deep networks have lower bars, not shorter
+#   ones.
 
 # %%
 tanh, relu = medians.loc["tanh"], medians.loc["ReLU"]
@@ -403,8 +407,8 @@ print({network: f"{distance:.3f} outside" if distance else "inside" for network,
 # %% [markdown]
 # ### What samples can tell
 #
-# The same networks by samples of the box. `above_minimum` is how far the twenty longest bars of the sampled barcode are born above the minima that a
-# descent from there reaches.
+# The same networks by samples of the box. `above_minimum` is how far the twenty longest bars of the sampled barcode are
+# born above the minima that a descent from there reaches.
 
 # %% mystnb={"figure": {"caption": "Lowest of N samples of the box for each network with tanh (dots), and the loss of its deepest minimum (dashed), all at penalty 0.0005. Ten times as many samples gain a little; not one network comes near its minimum.", "name": "fig-small-samples"}}
 deepest = full_bars[full_bars["penalty"] == PENALTY].groupby(["activation", "network"])["birth"].min().rename("deepest").reset_index()
@@ -436,9 +440,10 @@ last.round(3)
 # Samples see the range, and little of the minima: the lowest of a million lies above the deepest minimum (the table below), and the bars
 # of the sampled barcode are born above the minima below them by more than most bars are long. More samples make more bars.
 #
-# `enriched_death` is the median end of the bars of the minima in the enriched cloud. It scatters about `median by paths`, above for some networks
-# and below for others, and changes with the number of samples (second table). An edge between two samples
-# says nothing of the loss on the way, so ends of enriched bars are estimates, neither upper nor lower bounds.
+# `enriched_death` is the median end of the bars of the minima in the enriched cloud. It scatters about
+# `median by paths`, above for some networks and below for others, and changes with the number of samples (second
+# table). An edge between two samples says nothing of the loss on the way, so ends of enriched bars are estimates,
+# neither upper nor lower bounds.
 
 # %%
 million = view[view["log_n"] == 6].merge(deepest, on=["activation", "network"])
@@ -478,9 +483,10 @@ assert found.values.min() > classes.values.min()
 # %% [markdown]
 # ## How fast
 #
-# A network of this size is a few hundred multiplications and additions for each of its 101 points. How close does a batch of them come to
-# what the machine can do at all, measured by the product of two large matrices? To about a hundredth (`of the peak`): products of two-by-two matrices,
-# then an addition, then an activation, each over a batch, wait for memory and not for arithmetic. What bounds the memory is the size of a batch.
+# A network of this size is a few hundred multiplications and additions for each of its 101 points. How close does a
+# batch of them come to what the machine can do at all, measured by the product of two large matrices? To about a
+# hundredth (`of the peak`): products of two-by-two matrices, then an addition, then an activation, each over a batch,
+# wait for memory and not for arithmetic. What bounds the memory is the size of a batch.
 
 
 # %% tags=["nbval-ignore-output"]

@@ -60,10 +60,10 @@ loss = lb.networks.loss_of(network, train, penalty=1e-3)
 loss
 
 # %% [markdown]
-# `loss` is a function like every other in this book: rows of parameters in, losses out. Six networks with random weights descend
-# together until their gradients vanish. The evidence is in the table: the length of the gradient, and `curvature`, the lowest eigenvalue of the
-# Hessian that Lanczos' method finds in twenty steps. That it is positive is evidence of a minimum; the proof is the whole Hessian, which so
-# small a network allows.
+# `loss` is a function like every other in this book: rows of parameters in, losses out. Six networks with random
+# weights descend together until their gradients vanish. The evidence is in the table: the length of the gradient, and
+# `curvature`, the lowest eigenvalue of the Hessian that Lanczos' method finds in twenty steps. That it is positive is
+# evidence of a minimum; the proof is the whole Hessian, which so small a network allows.
 
 # %% tags=["nbval-ignore-output"]
 minima = lb.find_minima(loss, loss.starts(6), tolerance=1e-5, curvature=True, test_error=lambda points: loss.error(points, data.test))
@@ -114,10 +114,11 @@ lb.charts.barcode(bars)
 # %% [markdown]
 # ## What the upper ends are worth
 #
-# A path that was found is a proof that the minimum can be left at that height; it is no proof that there is no lower way. So every upper end is an
-# *upper bound*. `table()` says what is known of each path that the barcode uses: by how much the last round still lowered it, how long the
-# gradient at its highest point is, and how many negative eigenvalues of the Hessian were found there. A pass has exactly one and no
-# gradient; if that is what was found to the tolerance, the path is called `index-1 saddle`, and otherwise `path bound`.
+# A path that was found is a proof that the minimum can be left at that height; it is no proof that there is no lower
+# way. So every upper end is an *upper bound*. `table()` says what is known of each path that the barcode uses: by how
+# much the last round still lowered it, how long the gradient at its highest point is, and how many negative eigenvalues
+# of the Hessian were found there. A pass has exactly one and no gradient; if that is what was found to the tolerance,
+# the path is called `index-1 saddle`, and otherwise `path bound`.
 
 # %% tags=["nbval-ignore-output"]
 looked_at = paths.table()[lambda table: table["negative"] >= 0]
@@ -145,8 +146,9 @@ assert medians.iloc[0] > medians.iloc[1] > 1.5 * medians.iloc[2:].max()
 # ## A slice through a path
 #
 # Two minima and the top of the path between them span a plane. Here is the loss on it, with the path as it looks
-# from straight above; only at its ends and its top does it lie in the plane. Walk along the path and compare its loss with that of the plane
-# right below it: where the path is low the plane is high, because the path has stepped aside into some of the other directions.
+# from straight above; only at its ends and its top does it lie in the plane. Walk along the path and compare its loss
+# with that of the plane right below it, which climbs to more than twice the height of the path: the path has stepped
+# aside into some of the other directions.
 
 
 # %% tags=["nbval-ignore-output"]
@@ -208,8 +210,9 @@ flat_map = lb.charts.basin_map(basins, flat_bars, limit=8) + track + ring
 # %% [markdown]
 # ## Hidden units have no order
 #
-# Renumber the hidden units of a network, and it computes what it did before; in the space of parameters it is somewhere else. Eight units can be
-# numbered in 40,320 ways. `align` chooses for each network the numbering closest to the first one's ({cite:t}`ainsworth2023git`).
+# Renumber the hidden units of a network, and it computes what it did before; in the space of parameters it is somewhere
+# else. Eight units can be numbered in 40,320 ways. `align` chooses for each network the numbering closest to the first
+# one's ({cite:t}`ainsworth2023git`).
 #
 # What does that do to a bar? A path from a minimum to a renumbered lower one *is* a path to something lower, and renumbering all of it
 # back starts it at the original minimum. So the aligned path bounds the same bar, and of two upper bounds the lower one counts.

@@ -29,9 +29,10 @@
 # **Time:** under a minute on two cores (`PRESET = "quick"`, two networks). The table of all is made with `LOSSBARCODE_PRESET=full`, in
 # hours; it is `results/07_bars.csv`. A run that is stopped goes on where it was.
 #
-# With a network and a GPU, `LOSSBARCODE_DATA=MNIST` (or FMNIST, CIFAR10, CIFAR100, SVHN) and `LOSSBARCODE_PRESET=full` fetch the data of the papers
-# and train as they do; the table lands beside this one. Nothing of that was run here. By the count in {doc}`11_claims` it takes, at ten teraflops a
-# second, half an hour and 2 GiB for MNIST, eleven days and 10 GiB for all networks on CIFAR10.
+# With a network and a GPU, `LOSSBARCODE_DATA=MNIST` (or FMNIST, CIFAR10, CIFAR100, SVHN) and `LOSSBARCODE_PRESET=full`
+# fetch the data of the papers and train as they do; the table lands beside this one. Nothing of that was run here. By
+# the count in {doc}`11_claims` it takes, at ten trillion operations a second, half an hour and 2 GiB for MNIST, eleven
+# days and 10 GiB for all networks on CIFAR10.
 
 # %%
 import importlib.util
@@ -64,9 +65,10 @@ COMMAND = f"LOSSBARCODE_PRESET=full LOSSBARCODE_DATA={DATA} python 07_depth_and_
 # %% [markdown]
 # ## Networks, minima, paths
 #
-# Every network learns 300 digits (convolutional ones 128). It is trained by stochastic gradient descent, then by a quasi-Newton method on all rows until its gradient is short. Fully connected
-# networks have tanh, which is smooth, and double precision, so that the evidence means something. Hidden units are renumbered to lie
-# close to the first network's (`align`), which bounds the same bars from lower paths, as {doc}`06_minima_and_paths` explains.
+# Every network learns 300 digits (convolutional ones 128). It is trained by stochastic gradient descent, then by a
+# quasi-Newton method on all rows until its gradient is short. Fully connected networks have tanh, which is smooth, and
+# double precision, so that the evidence means something. Hidden units are renumbered to lie close to the first
+# network's (`align`), which bounds the same bars from lower paths, as {doc}`06_minima_and_paths` explains.
 
 # %%
 data = lb.data.digits() if DATA == "digits" else lb.data.load(DATA, download=True)
@@ -146,8 +148,8 @@ print(f"bars in {(time.perf_counter() - start) / 60:.1f} minutes")
 # %% [markdown]
 # ## The table
 #
-# From here on the figures show the committed table, of digits. What was trained just now is an example: one layer has one minimum, two layers have
-# more, which lie lower. A table of other data is printed here.
+# From here on the figures show the committed table, of digits. What was trained just now is an example: one layer has
+# one minimum, two layers have more, which lie lower. A table of other data is printed here.
 
 # %%
 just_now = fresh.groupby(["family", "layers", "width", "penalty", "rounds", "seed"])["birth"].agg(["size", "min"]).reset_index()
@@ -171,8 +173,8 @@ ends.groupby("family").agg(bars=("birth", "size"), reached=("reached", "mean"), 
 ).round(2)
 
 # %% [markdown]
-# Nearly all upper ends are bounds, not proven saddles; and most paths still sank a little in their last round (hollow below). They are comparable
-# because all had the same effort, and because the last section varies it.
+# Nearly all upper ends are bounds, not proven saddles; and most paths still sank a little in their last round (hollow
+# below). They are comparable because all had the same effort, and because the last section varies it.
 #
 # ## Depth
 
@@ -219,13 +221,13 @@ relu = runs.query("activation == 'ReLU' and family == 'fully connected'").set_in
 relu[["birth", "death", "length", "to_score", "steepest", "test_error"]].round(4)
 
 # %% [markdown]
-# The same picture, in one repetition: births fall with depth, TO-scores rise. Gradients at kinks do not vanish (`steepest`; {doc}`05_small_networks` says what
-# takes their place), so the evidence is weaker.
+# The same picture, in one repetition: births fall with depth, TO-scores rise. Gradients at kinks do not vanish
+# (`steepest`; {doc}`05_small_networks` says what takes their place), so the evidence is weaker.
 #
 # ## Convolutional networks, with and without BatchNorm
 #
-# One to three convolutions on 128 digits, ReLU, single precision, fewer rounds: what fits into the time. BatchNorm takes the statistics of the
-# batch at every point of a path.
+# One to three convolutions on 128 digits, ReLU, single precision, fewer rounds: what fits into the time. BatchNorm
+# takes the statistics of the batch at every point of a path.
 
 # %% mystnb={"figure": {"caption": "TO-scores of convolutional networks by their number of parameters, with BatchNorm (orange) and without (blue), both axes logarithmic; one dot a repetition.", "name": "fig-cnn"}}
 cnn = runs[runs["family"].str.startswith("CNN")]
@@ -249,8 +251,9 @@ view = cnn.groupby(["family", "parameters", "layers", "width"])[["birth", "death
 view.round(4)
 
 # %% [markdown]
-# ResNet9 stands apart: one repetition and two rounds, at half an hour each on one core. It has the lowest births of all these networks, and the smallest
-# test errors. How long its bars are is not known: the last round still lowered its paths by more than what is left of the bars.
+# ResNet9 stands apart: it had half of their rounds, because one run takes ten minutes to half an hour on one core. It
+# has the lowest births of all these networks and the smallest test errors, in every repetition. How long its bars are
+# is not known: the last round still lowered its paths by more than what is left of the bars.
 
 # %%
 resnet = runs[runs["family"] == "ResNet9"].set_index("seed")
@@ -297,13 +300,16 @@ assert (heights.loc["CNN, BatchNorm"] < heights.loc["CNN"]).all(axis=None)
 assert all(by_effort[column].dropna().is_monotonic_increasing for column in by_effort)
 
 # %% [markdown]
-# - **Width**: all falls, births, deaths, lengths and TO-scores, for two and for four layers, in every repetition. Reproduced.
-# - **Depth**: births fall. Deaths fall with them up to four layers, and rise again after that. *Lengths and TO-scores rise*, at both penalties, in every
-#   repetition, with tanh and (one repetition) with ReLU, and whatever the effort. Here deeper networks are lower, but they are harder to escape, not
-#   easier. Not reproduced.
-# - **CNNs**: births and deaths fall with the number of parameters. Lengths and TO-scores follow no simple order, and most of these minima were not
-#   reached in the steps that they had (`steepest`), so this part is weak evidence. With BatchNorm, births and deaths are lower for every shape.
+# - **Width**: all falls, births, deaths, lengths and TO-scores, for two and for four layers, in every repetition.
+#   Reproduced.
+# - **Depth**: births fall. Deaths fall with them up to four layers, and rise again after that. *Lengths and TO-scores
+#   rise*, at both penalties, in every repetition, with tanh and (one repetition) with ReLU, and whatever the effort.
+#   Here deeper networks are lower, but they are harder to escape, not easier. Not reproduced.
+# - **CNNs**: births and deaths fall with the number of parameters. Lengths and TO-scores follow no simple order, and
+#   most of these minima were not reached in the steps that they had (`steepest`), so this part is weak evidence. With
+#   BatchNorm, births and deaths are lower for every shape.
 #
-# Why might depth come out otherwise than in the paper? These networks are narrow, see 300 images instead of 60,000, and are trained to
-# the end of their descent. The test error rises with depth: deep narrow networks are harder to train, as much as they are to leave. Effort does not
-# explain it: from eight rounds to sixteen TO-scores fall to about a half, whatever the depth. But all of them are upper bounds, and would fall further.
+# Why might depth come out otherwise than in the paper? These networks are narrow, see 300 images instead of 60,000, and
+# are trained to the end of their descent. The test error rises with depth: deep narrow networks are harder to train, as
+# much as they are to leave. Effort does not explain it: from eight rounds to sixteen TO-scores fall to about a half,
+# whatever the depth. But all of them are upper bounds, and would fall further.

@@ -18,9 +18,10 @@
 # %% [markdown]
 # # Transformers
 #
-# {cite:t}`barannikov2020loss` find that the barcodes of transformers on multilingual text sink with depth and width, too. Here small decoders learn to
-# continue numbers that are written out in six languages, character by character: the text is generated, so that every reader has it. Six networks of each
-# size are trained and joined by paths that sink, as in {doc}`07_depth_and_width`, in two repetitions with other seeds, at two penalties.
+# {cite:t}`barannikov2020loss` find that the barcodes of transformers on multilingual text sink with depth and width,
+# too. Here small decoders learn to continue numbers that are written out in six languages, character by character: the
+# text is generated, so that every reader has it. Six networks of each size are trained and joined by paths that sink,
+# as in {doc}`07_depth_and_width`, in two repetitions with other seeds, at two penalties.
 #
 # **Time:** under a minute on two cores (`PRESET = "quick"`, two tiny networks). The table of all is `results/09_bars.csv`, made with
 # `LOSSBARCODE_PRESET=full` in about an hour on one core; a run that is stopped goes on where it was.
@@ -66,8 +67,9 @@ print(data)
 print(repr("".join(data.tokens[token] for token in data.train[0][:3].flatten())))
 
 # %% [markdown]
-# The loss is the mean cross-entropy of the next character, and the penalty. Layer norms make it insensitive to the scale of what they are given: the penalty
-# shrinks those weights, and the smaller they are, the steeper is the loss. So descents to the end are slow, and gradients stay long.
+# The loss is the mean cross-entropy of the next character, and the penalty. Layer norms make it insensitive to the
+# scale of what they are given: the penalty shrinks those weights, and the smaller they are, the steeper is the loss. So
+# descents to the end are slow, and gradients stay long.
 
 
 # %%
@@ -195,9 +197,12 @@ assert (table["change"][table["death"] < float("inf")] > 0).all()
 
 # %% [markdown]
 # - **Births** fall with depth, in both repetitions and at both penalties, and with width, in both repetitions.
-# - **Deaths** fall with width. With depth they fall in three of four repetitions, by little: all lie at about two, several times as high as births.
-# - **Lengths and TO-scores** rise with width, because births fall and deaths hardly do; networks of width 4 have short bars since they have learned
-#   little that could be lost. With depth TO-scores fall at one penalty and rise at the other.
+# - **Deaths** fall with width. With depth they fall in three of four repetitions, by little: all lie at about two,
+#   several times as high as births.
+# - **Lengths and TO-scores** rise with width, because births fall and deaths hardly do; networks of width 4 have short
+#   bars since they have learned little that could be lost. With depth TO-scores fall at one penalty and rise at the
+#   other.
 #
-# So the claim that heights sink is reproduced for the lower ends, the claim that TO-scores sink is not. But the evidence is weak: no descent arrived at a stationary
-# point, and TO-scores halve from one round of paths to four and go on falling after that. What remains of them with the paper's effort, a GPU has to show.
+# So the claim that heights sink is reproduced for the lower ends, the claim that TO-scores sink is not. But the
+# evidence is weak: no descent arrived at a stationary point, and TO-scores halve from one round of paths to four and go
+# on falling after that. What remains of them with the paper's effort, a GPU has to show.

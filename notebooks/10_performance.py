@@ -131,10 +131,11 @@ assert (memory[smooth] > 10).all()
 assert (memory > 2).all()
 
 # %% [markdown]
-# On smooth arrays, what losses look like, the ratio to cripser is above ten, to GUDHI above a thousand (GUDHI finds the bars of all
-# indices on the way). On pure noise it is about three, in the plane a little less; we aimed at three. The time goes into the passes:
-# hundreds of thousands of minima have to be joined, sorted and merged. Memory is a tenth of the peers' or less on smooth arrays, but a fifth to a
-# third on noise, where the barcode itself takes much of it, and half of ToMATo's on clouds; we aimed at a quarter.
+# On smooth arrays, what losses look like, the ratio to cripser is above ten, to GUDHI above a thousand (GUDHI finds the
+# bars of all indices on the way). On pure noise it is about three, in the plane a little less; we aimed at three. The
+# time goes into the passes: hundreds of thousands of minima have to be joined, sorted and merged. Memory is a tenth of
+# the peers' or less on smooth arrays, but a fifth to a third on noise, where the barcode itself takes much of it, and
+# half of ToMATo's on clouds; we aimed at a quarter.
 #
 # ## Growth
 #
@@ -227,8 +228,8 @@ assert (ratio > 1).all()
 assert (seconds["GUDHI"] > 25 * seconds["grid"]).all()
 
 # %% [markdown]
-# The paper's observation holds: its algorithm is faster than GUDHI, and more so in higher dimensions. Nearly all of its time is the search for
-# neighbors, which grids and lattices do not need.
+# The paper's observation holds: its algorithm is faster than GUDHI, and more so in higher dimensions. Nearly all of its
+# time is the search for neighbors, which grids and lattices do not need.
 #
 # ## Lattices
 #
@@ -265,10 +266,11 @@ steps = chosen.mark_text(fontSize=12, dx=10, dy=-6).encode(
 # %% [markdown]
 # ### Are they as accurate?
 #
-# For a sum of functions of one variable each, the barcode is known: births add up, and a bar is as long as the shortest of the bars
-# that it is made of. Two such sums of double wells have $2^D$ minima each: Qing's function, whose wells are aligned with the axes, and
-# one that is turned by a random rotation, so that no grid can be aligned with its valleys. The next chart has the error, the bottleneck distance
-# to the exact barcode, and the number of bars, of which $2^D$ are real.
+# For a sum of functions of one variable each, the barcode is known: births add up, and a bar is as long as the shortest
+# of the bars that it is made of. Two such sums of double wells have $2^D$ minima each: Qing's function, whose wells are
+# aligned with the axes, and one that is turned by a random rotation, so that no grid can be aligned with its valleys.
+# The next chart has the error, the bottleneck distance to the exact barcode, and the number of bars, of which $2^D$ are
+# real.
 
 
 # %%
@@ -389,16 +391,20 @@ assert (error["lattice"] < error["grid"]).loc["Qing"].loc[4:].all()
 # %% [markdown]
 # What the numbers say, at $10^5$ samples:
 #
-# - Against independent and Sobol' points with nearest neighbors, lattices win nearly everywhere, most clearly in the number of bars: no more
-#   than a third beyond the true one, where the others have two to twenty times as many from four dimensions on. Their neighbors surround every sample.
-# - Against grids it depends. Errors are about equal in two and three dimensions; where wells are aligned with the axes, grids
-#   have exactly the right number of bars once they resolve the wells, and in three dimensions sometimes the smaller error, because their ends
-#   lie on the sides of the box. From four dimensions on, Qing's wells are seen by lattices first: a grid of $10^5$ samples is six along
-#   each of six axes. Where the valleys are not aligned, grids show bars that are not there.
-# - In six dimensions nobody is right yet. On the turned wells all methods have missed whole barriers (the error is the length of a bar), and
-#   independent points even come slightly closer than lattices, for the wrong reason: with hundreds of bars there is always one to match.
-# - In six dimensions a lattice can, rarely, leave a sample in a corner of the box alone; `barcode` then warns of two pieces, and
-#   another seed helps.
+# - Against independent and Sobol' points with nearest neighbors, lattices win nearly everywhere, most clearly in the
+#   number of bars: no more than a third beyond the true one, where the others have two to twenty times as many from
+#   four dimensions on. Their neighbors surround every sample.
+# - Against grids it depends. Errors are about equal in two and three dimensions; where wells are aligned with the axes,
+#   grids have exactly the right number of bars once they resolve the wells, and in three dimensions sometimes the
+#   smaller error, because their ends lie on the sides of the box. From four dimensions on, Qing's wells are seen by
+#   lattices first: a grid of $10^5$ samples is six along each of six axes. Where the valleys are not aligned, grids
+#   show bars that are not there.
+# - In six dimensions nobody is right yet. On the turned wells all methods have missed whole barriers (the error is the
+#   length of a bar), and independent points even come slightly closer than lattices, for the wrong reason: with
+#   hundreds of bars there is always one to match.
+# - In six dimensions a lattice can, rarely, leave a sample in a corner of the box alone; `barcode` then warns of two
+#   pieces, and another seed helps.
 #
-# So: a lattice for many samples or many dimensions, a grid where the loss is given as an array or the box matters more than the inside, Sobol'
-# points where a cloud is wanted. None of them replaces {doc}`02_gradient_morse_complex` where the loss is smooth and the parameters are few.
+# So: a lattice for many samples or many dimensions, a grid where the loss is given as an array or the box matters more
+# than the inside, Sobol' points where a cloud is wanted. None of them replaces {doc}`02_gradient_morse_complex` where
+# the loss is smooth and the parameters are few.

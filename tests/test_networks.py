@@ -104,11 +104,15 @@ def test_points_and_modules():
     assert torch.equal(loss.error(point[None]), loss.error(point[None], (inputs, targets)))
 
 
-def test_starts_are_those_of_the_layers():
+def test_starts_are_those_of_the_layers(device):
+    of_device = lb.networks.loss_of(
+        lb.networks.FullyConnected(16, (500,), 3).to(device), tuple(part.to(device) for part in images(dtype=torch.float32))
+    )
     loss = lb.networks.loss_of(lb.networks.FullyConnected(16, (500,), 3), images(dtype=torch.float32))
-    state = torch.random.get_rng_state()
+    states = [torch.random.get_rng_state(), *torch.cuda.get_rng_state_all()]
     first, again, other = (loss.starts(2, seed=seed) for seed in (0, 0, 1))
-    assert torch.equal(torch.random.get_rng_state(), state)
+    assert torch.equal(of_device.starts(2).cpu(), first)
+    assert all(map(torch.equal, [torch.random.get_rng_state(), *torch.cuda.get_rng_state_all()], states))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert not torch.equal(first[0], first[1])

@@ -167,11 +167,13 @@ class NetworkLoss:
     def starts(self, n: int, *, seed: int = 0) -> Points:
         """Parameters of n networks as their layers initialise themselves, by ``reset_parameters()`` ``[n d]``.
 
+        They are drawn on the CPU, so that a seed means the same networks on every device; the state of torch's generators stays.
+
         Raises:
             ValueError: if a module with parameters of its own has no ``reset_parameters``.
         """
         n = check_count(n, "n")
-        module = copy.deepcopy(self.template)
+        module = copy.deepcopy(self.template).cpu()
         owners = [module.get_submodule(name) for name in sorted({name.rpartition(".")[0] for name in self.shapes})]
         fixed = [type(owner).__name__ for owner in owners if not hasattr(owner, "reset_parameters")]
         if fixed:
@@ -180,8 +182,8 @@ class NetworkLoss:
                 "starts of your own: torch.stack([loss.point_of(make_module()) for _ in range(n)])"
             )
         points = torch.empty(n, self.dimension, dtype=self.dtype, device=self.device)
-        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
             for point in points:
                 for owner in owners:
                     owner.reset_parameters()  # pyright: ignore[reportCallIssue]  # torch: attributes of modules are tensors or modules
