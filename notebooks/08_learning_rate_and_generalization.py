@@ -233,8 +233,8 @@ pd.concat({what: compared(what) for what in WHATS}, axis=1)
 # ## ResNet9
 #
 # The network of the paper, on 128 digits, without a penalty and where training stopped, as there; eight minima of each
-# recipe, joined by paths in two rounds. Nearly all have bars, unlike the small networks; that may only say that two
-# rounds are few. In each repetition:
+# recipe, joined by paths in two rounds. Seven or all eight have bars, unlike the small networks; that may only say that
+# two rounds are few. In each repetition, in thousandths:
 
 # %%
 EACH = {
@@ -250,7 +250,7 @@ EACH = {
 }
 rows = table[table["network"] == "ResNet9"].replace(np.inf, np.nan)
 resnet = rows.groupby(["recipe", "seed"]).agg(**EACH).loc[list(RECIPES)]
-resnet.round(4)
+(1000 * resnet.drop(columns="bars")).T.round(1)
 
 # %% [markdown]
 # Annealed from the paper's rate, 0.05, all births and all deaths are lower than with the small rate; in no repetition
@@ -337,7 +337,7 @@ assert (small["mean test error"] < annealed["mean test error"]).all()
 assert (annealed["median death"] > small["median death"]).all()
 assert (annealed["median length"] > small["median length"]).all()
 assert (papers["median length"].round(4) >= small["median length"].round(4)).all()
-assert (annealed["lowest birth"] < resnet["lowest birth"].drop("annealed").min()).all()
+assert annealed["lowest birth"].max() < min(small["lowest birth"].min(), papers["lowest birth"].min())
 assert (resnet["median change"] > resnet["median death"]).all()
 assert (resnet["bars"] >= 7).all()
 reached = rows.groupby("recipe")["reached"].mean()
