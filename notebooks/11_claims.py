@@ -421,7 +421,7 @@ costs |= {"07: ResNet9, CIFAR10": cost(lb.networks.ResNet9(), picture, 50_000, 3
 costs |= {f"08: ResNet9, SVHN, {name}": cost(lb.networks.ResNet9(), picture, 73_257, 1, epochs)
           for name, epochs in (("small", 2001), ("annealed", 101))}  # fmt: skip
 letters = torch.zeros(1, 64, dtype=torch.long)
-costs |= {f"09: transformer, {n} blocks, OSCAR": cost(lb.networks.Transformer(256, 64, width=8, depth=n, heads=2), letters, 4096, 2, 300, 6, 7, 4)
+costs |= {f"09: transformer, {n} blocks, OSCAR": cost(lb.networks.Transformer(256, 64, width=8, depth=n, heads=2), letters, 4096, 6, 300, 6, 7, 4)
           for n in (1, 4)}  # fmt: skip
 costs = pd.DataFrame(costs).T.astype({"hours": float, "GiB": float})
 days = costs.loc[costs.index.str.contains("CIFAR10"), "hours"].sum() / 24
