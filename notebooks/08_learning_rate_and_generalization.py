@@ -163,8 +163,8 @@ by_case[["minima", "mean_loss", "mean_test_error", "birth", "death", "length", "
 # Means over the repetitions with eight networks (one run of each recipe had 24); penalty 0 means none. `minima` are
 # those of eight that have a bar; from the others a path leads to something lower without any climb. `mean_loss` and
 # `mean_test_error` are of all eight, the columns after them of those with bars. `reached` is the share of minima whose
-# gradient is within the tolerance: all after descent. Where training stopped it is none of the small networks, none of
-# ResNet9 with the small rate, and most with annealing, whose tolerance is coarser (0.01, single precision).
+# gradient is within the tolerance: all after descent, and none of the small networks where training stopped. ResNet9,
+# in single precision, has a coarser tolerance, 0.01, which most reached with annealing and none with the small rate.
 #
 # ## Barcodes
 
@@ -257,8 +257,8 @@ resnet = rows.groupby(["recipe", "seed"]).agg(**EACH).loc[list(RECIPES)]
 # do the groups overlap. That is the published figure, at the losses of other data. Test errors (of all eight networks)
 # are smaller in two of the three. From four times that rate training ends anywhere: it has the lowest births of all,
 # but most deaths are higher, and so are the test errors. *Lengths* are no shorter with annealing, from either rate: the
-# minima are deeper, and the passes not as much lower. And all these ends are far from final, as `median change` says:
-# the last round lowered most paths by more than what is left of them.
+# minima are deeper, and the passes are not lower by as much, or higher. And all these ends are far from final, as
+# `median change` says: the last round lowered most paths by more than what is left of them.
 
 # %% [markdown]
 # ## Does the length of a bar tell the test error?
@@ -358,5 +358,5 @@ assert reached["small"] == 0 < 0.5 < reached.drop("small").min()
 #   included, nor in the networks of {doc}`07_depth_and_width`. In fully connected networks at the larger penalty it is,
 #   barely, negative.
 #
-# So what the paper sees between recipes is reproduced where training stops, and in small networks it comes from how far
-# training went. That bars tell the generalization error of a minimum is not reproduced.
+# So what the paper sees between recipes is reproduced where training stops, if the rate is not too large, and in small
+# networks it comes from how far training went. That bars tell the generalization error of a minimum is not reproduced.
