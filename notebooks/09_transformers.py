@@ -188,6 +188,9 @@ assert fall["deaths fall with depth"] == fall["TO-scores fall with depth"] == "p
 assert fall["TO-scores fall with width"] == fall["lengths fall with width"] == "not reproduced"
 trained = main[main["width"] > 4]
 assert (trained["death"] > 3 * trained["birth"]).all()
+births = deep.pivot(index=["penalty", "seed"], columns="depth", values="birth")
+assert (births[2] < 0.85 * births[1]).all()
+assert (births[4] / births[2]).between(0.85, 1.15).all()
 assert [verdicts.loc["deaths fall with depth", "agree"], verdicts.loc["TO-scores fall with depth", "agree"]] == ["4 of 6", "3 of 6"]
 assert lb.experiments.falls(deep[deep["penalty"] == 1e-4], "death", "depth", within="penalty")["verdict"] == "reproduced"
 assert lb.experiments.falls(deep[deep["penalty"] == 1e-4], "to_score", "depth", within="penalty")["verdict"] == "reproduced"
@@ -199,7 +202,8 @@ assert not table["reached"].any()
 assert (table["change"][table["death"] < float("inf")] > 0).all()
 
 # %% [markdown]
-# - **Births** fall with depth, in every repetition and at both penalties, and with width, in every repetition.
+# - **Births** fall with depth, by their ranks, in every repetition and at both penalties: from one block to two, while
+#   from two to four they hardly change. With width they fall in every repetition.
 # - **Deaths** fall with width. With depth they fall by little, at the smaller penalty in every repetition, at the larger
 #   one in one of three: all lie at about two, several times as high as births.
 # - **Lengths and TO-scores** rise with width, because births fall and deaths hardly do; networks of width 4 have short
