@@ -25,7 +25,7 @@
 #
 # **Time:** under a minute on two cores (`PRESET = "quick"`, two of the networks). The tables of all seven were made with
 # `LOSSBARCODE_PRESET=full`; they are in `results/05_bars.csv` and `results/05_samples.csv`. On a GPU the full preset takes $10^9$ samples a
-# network. They took four hours on one core. A run that is stopped goes on where it was.
+# network. The tables took four hours on one core. A run that is stopped goes on where it was.
 
 # %%
 import importlib.util

@@ -207,7 +207,7 @@ stated = (
     base.mark_rule(strokeWidth=3, opacity=0.5).encode(y=alt.Y("low:Q", title="death (loss)", scale=y), y2="high:Q")
     + base.mark_tick(thickness=2, width=40).encode(y=alt.Y("death:Q", scale=y))
 ).properties(title=alt.TitleParams(["paper: ResNet9, SVHN", "where training stopped"], fontSize=11), width=150, height=180)
-ended = table[np.isfinite(table["death"]) & (table["networks"] == 8) & (table["ends"] != "where training stopped, 4 rounds")]
+ended = table[np.isfinite(table["death"]) & (table["networks"] == 8) & ~(resnet9 & (table["rounds"] == 4))]
 panels = [stated] + [
     deaths_panel([f"{network}, penalty {penalty:g}", ends], rows[["recipe", "seed", "death"]])
     for (network, penalty, ends), rows in ended.sort_values("steps", kind="stable").groupby(["network", "penalty", "ends"], sort=False)
@@ -278,8 +278,7 @@ longer = (
 # Next to no bar is left: the lowest minimum's, which never ends, and at most one more. From all others a path leads to
 # something lower without any climb. So where training stopped ResNet9 is like the small networks: the deaths above are
 # tops of unfinished paths, and what differs between the recipes is how low training came.
-
-# %% [markdown]
+#
 # ## Does the length of a bar tell the test error?
 #
 # If it did, minima with long bars, hard to escape, would generalize worse. Both numbers are known for every minimum
@@ -316,6 +315,7 @@ correlations.round(2)
 # The networks of {doc}`07_depth_and_width`, all trained by one annealed recipe, have test errors, too:
 
 # %%
+# Minima that were joined with other numbers of rounds, too, count once.
 others = lb.experiments.committed("07_bars.csv").query("layers > 1 and (rounds == 4 or rounds == 8 and family == 'fully connected')")
 others["length"] = (others["death"] - others["birth"]).replace(np.inf, np.nan)
 inside = ["activation", "layers", "width", "penalty", "rounds", "seed"]
@@ -381,5 +381,5 @@ assert reached["small"] == 0 < 0.5 < reached.drop("small").min()
 #   barely, negative.
 #
 # So what the paper sees between recipes is reproduced where training stops, if the rate is not too large; and it comes
-# from how far training went. Those places are separated by no barrier that outlasts a longer descent of the paths. That
-# bars tell the generalization error of a minimum is not reproduced.
+# from how far training went. Wherever paths had at least four rounds, next to no barrier is left between those places.
+# That bars tell the generalization error of a minimum is not reproduced.

@@ -24,7 +24,7 @@
 # as in {doc}`07_depth_and_width`, in three repetitions with other seeds, at two penalties.
 #
 # **Time:** under a minute on two cores (`PRESET = "quick"`, two tiny networks). The table of all is `results/09_bars.csv`, made with
-# `LOSSBARCODE_PRESET=full` in about an hour on one core; a run that is stopped goes on where it was.
+# `LOSSBARCODE_PRESET=full` in an hour or two on one core; a run that is stopped goes on where it was.
 #
 # With a network, `LOSSBARCODE_DATA=OSCAR` and `LOSSBARCODE_PRESET=full` read the papers' texts (their repository asks to be logged in), and
 # the table lands beside this one. It was not run here. By the count in {doc}`11_claims` it takes minutes on a GPU, and less than a GiB.
