@@ -1,13 +1,14 @@
-# Two commands do everything on a fresh machine with Python 3.11 and make:
-#   make book   execute the notebooks and build the book: _build/html/index.html
+# On a fresh machine with Python 3.11 and make, everything is installed into .venv:
+#   make check  lint, types, unit tests and doctests without the slow ones: under three minutes
 #   make test   all tests
-# Others: make bench, make lowest (the oldest versions that pyproject allows), make format, make sync (notebooks from their
-# .py twins, executed), make clean.
+#   make book   execute the notebooks and build the book: _build/html/index.html
+# Others: make house (rooms, floors and import arrows of the package), make bench, make lowest (the oldest versions that pyproject
+# allows), make format, make sync (notebooks from their .py twins, executed), make clean.
 PYTHON ?= python3
 BIN := .venv/bin
 # Progress bars, which only slow machines show, are no output to be checked.
 export TQDM_DISABLE := 1
-.PHONY: book test bench lowest format sync clean
+.PHONY: check house lint book test bench lowest format sync clean
 
 # The constraints pin what the committed outputs were made with.
 .venv/installed: pyproject.toml constraints.txt
@@ -16,13 +17,22 @@ export TQDM_DISABLE := 1
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[book,test]"
 	touch $@
 
-book: .venv/installed
-	$(BIN)/jupyter-book build . --warningiserror --keep-going
-
-test: .venv/installed
+lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright --level error
+
+check: lint
+	$(BIN)/python -m pytest -m "not slow"
+
+# Needs nothing but Python.
+house:
+	@$(PYTHON) tests/house.py
+
+book: .venv/installed
+	$(BIN)/jupyter-book build . --warningiserror --keep-going
+
+test: lint
 	$(BIN)/python -m pytest
 	$(BIN)/python -m pytest -o addopts= tests/package/test_package.py
 	$(BIN)/python -m pytest -o addopts= -p no:cacheprovider --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg notebooks
@@ -31,7 +41,7 @@ test: .venv/installed
 	PYTHONPATH=book/_ext $(BIN)/jupyter-book build . --config _build/_config.yml --warningiserror --keep-going
 	$(BIN)/python -m pytest -o addopts= tests/site
 
-# Beside the peers; the tables that notebooks 06 and 10 read are written anew (half an hour).
+# Compared with other libraries; the tables that notebooks 06 and 10 read are written anew (half an hour).
 BENCH := $(BIN)/python -m pytest -o addopts= -o python_files="bench_*.py" -o python_functions="bench_*" --benchmark-columns=min,median,rounds --benchmark-sort=min --benchmark-group-by=group
 bench: .venv/installed
 	$(BENCH) tests/benchmarks/bench_barcode.py tests/benchmarks/bench_scale.py --benchmark-json=notebooks/results/10_performance.json

@@ -81,7 +81,7 @@ def grid_edges(shape):
 def lattice_edges(places):
     """Pairs of samples whose integer coordinates differ by one of the steps, from the coordinates alone."""
     at = places.coordinates(torch.arange(len(places))).tolist()
-    steps = {tuple(step) for step in places.half_steps.tolist()}
+    steps = {tuple(step) for step in places.positive_steps.tolist()}
     rows = range(len(at))
     return [(i, j) for i in rows for j in rows if tuple(b - a for a, b in zip(at[i], at[j], strict=True)) in steps]
 
@@ -161,6 +161,8 @@ def refined_bars(loss, side, far):
         assert np.abs(found.x - place[0].numpy()).max() < 20 * float(step.max())
         return float(loss(torch.tensor(found.x[None]))[0])
 
-    ends = [(refined(m), refined(s) if s >= 0 else np.inf) for m, s in zip(bars.minimum.tolist(), bars.saddle.tolist(), strict=True)]
+    ends = [
+        (refined(m), refined(s) if s >= 0 else np.inf) for m, s in zip(bars.minimum_row.tolist(), bars.saddle_row.tolist(), strict=True)
+    ]
     rough = zip(bars.birth.tolist(), bars.death.tolist(), strict=True)
     return [(*fine, *coarse) for fine, coarse in zip(ends, rough, strict=True) if None not in fine]

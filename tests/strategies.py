@@ -7,7 +7,7 @@ import torch
 from hypothesis import strategies as st
 
 import lossbarcode as lb
-from lossbarcode._neighbors import Product
+from lossbarcode.sampled._implicit_neighbors import ProductLattice as Product
 
 FEW = st.sampled_from([-2.0, -1.0, -0.5, 0.0, 0.0, 1.0, 1.5, 3.0])  # collide often
 ANY = st.floats(-1e6, 1e6, width=32)
@@ -59,9 +59,9 @@ def grids(draw, most=64):
 def lattices(draw):
     """Losses on a lattice, or on a product of lattices and a grid, and its edges from the places alone."""
     dimension = draw(st.integers(1, 4))
-    places = lb.Lattice.good(draw(st.integers(1, 40)), dimension, seed=draw(st.integers(0, 9)))
+    places = lb.Lattice.search(draw(st.integers(1, 40)), dimension, seed=draw(st.integers(0, 9)))
     if draw(st.booleans()):
-        places = Product((places, draw(st.sampled_from([lb.Grid((2,)), lb.Grid((1, 3)), lb.Lattice.good(5, 2, seed=1)]))))
+        places = Product((places, draw(st.sampled_from([lb.Grid((2,)), lb.Grid((1, 3)), lb.Lattice.search(5, 2, seed=1)]))))
     losses = st.one_of(LOSSES, st.just(np.inf)) if draw(st.booleans()) else LOSSES
     values = draw(st.lists(losses, min_size=len(places), max_size=len(places)).filter(lambda v: min(v) < np.inf))
     values = torch.tensor(values, dtype=draw(st.sampled_from([torch.float32, torch.float64])))

@@ -43,7 +43,7 @@ ARRAYS = [(kind, shape, tool) for kind in (smooth, noise) for shape in (PLANE, S
 ARRAYS += [(smooth, SIX, tool) for tool in ("lossbarcode", "GUDHI")]
 
 
-@pytest.mark.parametrize(("kind", "shape", "tool"), ARRAYS, ids=lambda case: getattr(case, "__name__", str(case)))
+@pytest.mark.parametrize(("saddle_evidence", "shape", "tool"), ARRAYS, ids=lambda case: getattr(case, "__name__", str(case)))
 def bench_array(race, kind, shape, tool):
     array = kind(shape)
     expected = ours(array)
@@ -55,7 +55,7 @@ def bench_array(race, kind, shape, tool):
 def cloud():
     """A million uniform points in five dimensions, their ten nearest neighbors, and those as symmetric lists."""
     samples = lb.sample(lb.functions.Alpine01(5), 1_000_000, method="uniform")
-    table = lb.NeighborTable.nearest(samples.points, 10)
+    table = lb.NeighborTable.from_points(samples.points, 10)
     n, k = table.index.shape
     own, other = np.repeat(np.arange(n), k), table.index.numpy().ravel().astype(np.int64)
     rows, columns = np.divmod(np.unique(np.concatenate([own * n + other, other * n + own])), n)

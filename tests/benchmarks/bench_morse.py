@@ -34,4 +34,4 @@ def bench_route(benchmark, loss, route):
     bars = benchmark.pedantic(ROUTES[route], args=(loss,), rounds=1)
     benchmark.extra_info["error"] = lb.bottleneck_distance(bars, by_morse(loss))
     benchmark.extra_info["bars"] = len(bars)
-    assert benchmark.extra_info["error"] < (1e-9 if route == "Morse complex" else 0.1) * float(bars.length[bars.finite].max())
+    assert benchmark.extra_info["error"] < (1e-9 if route == "Morse complex" else 0.1) * float(bars.length[bars.is_finite].max())

@@ -1,6 +1,6 @@
 """Which library finds nearest neighbors fastest, and which of them finds all? One group a dimension.
 
-BENCH_POINTS sets the number of uniform points (default 20,000; the table in ``NeighborTable.nearest`` has 1e5 and 1e6).
+BENCH_POINTS sets the number of uniform points (default 20,000; the table in ``NeighborTable.from_points`` has 1e5 and 1e6).
 """
 
 import os
@@ -12,7 +12,7 @@ import pytest
 import torch
 from sklearn.neighbors import NearestNeighbors
 
-from lossbarcode import _neighbors
+from lossbarcode.sampled import _neighbor_table
 
 POINTS = int(float(os.environ.get("BENCH_POINTS", 20_000)))
 
@@ -34,8 +34,8 @@ def descent(points, k):
 
 
 SEARCHES = {
-    "scipy k-d tree (ours up to 10 dimensions)": lambda points, k: _neighbors.kd_tree(points, k)[1].numpy(),
-    "scikit-learn brute force (ours above)": lambda points, k: _neighbors.brute_force(points, k)[1].numpy(),
+    "scipy k-d tree (ours up to 10 dimensions)": lambda points, k: _neighbor_table.search_kd_tree(points, k)[1].numpy(),
+    "scikit-learn brute force (ours above)": lambda points, k: _neighbor_table.search_brute_force(points, k)[1].numpy(),
     "scikit-learn k-d tree": scikit_learn_tree,
     "hnswlib": hnsw,
     "pynndescent": descent,

@@ -21,8 +21,8 @@ def bench_gradients(benchmark, race, case, tool):
     torch.manual_seed(0)
     module = make()
     inputs, targets = torch.randn(rows, *shape), torch.randint(0, 10, (rows,))
-    loss = lb.networks.loss_of(module, (inputs, targets))
-    points = loss.starts(count)
+    loss = lb.networks.network_loss(module, (inputs, targets))
+    points = loss.initial_parameters(count)
 
     def together():
         return loss.value_and_gradient(points)[1]
@@ -31,7 +31,7 @@ def bench_gradients(benchmark, race, case, tool):
         gradients = []
         for point in points:
             x = point.clone().requires_grad_()
-            value = F.cross_entropy(functional_call(loss.template, loss.parameters(x), (inputs,)), targets)
+            value = F.cross_entropy(functional_call(loss.vector.template, loss.parameters(x), (inputs,)), targets)
             gradients.append(torch.autograd.grad(value, x)[0])
         return torch.stack(gradients)
 
@@ -39,7 +39,7 @@ def bench_gradients(benchmark, race, case, tool):
 
     def plain():
         x = points[0].clone().requires_grad_()
-        value = F.cross_entropy(functional_call(loss.template, loss.parameters(x), (many[0],)), many[1])
+        value = F.cross_entropy(functional_call(loss.vector.template, loss.parameters(x), (many[0],)), many[1])
         return torch.autograd.grad(value, x)[0]
 
     call = {"lossbarcode": together, "loop over networks": loop, "one network, all rows": plain}[tool]

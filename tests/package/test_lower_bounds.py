@@ -21,9 +21,9 @@ COLAB = versions(ROOT / "tests/package/colab.txt")
 for name in ("torch", "triton", "setuptools"):  # go together
     del COLAB[name]
 FREE = {"llvmlite", "sympy"}  # Numba brings the llvmlite that it is made for; the torch of today asks for a newer SymPy than we do
-TOOLS = ["pytest", "hypothesis", "vl-convert-python"]
+TOOLS = ["pytest", "hypothesis", "beartype", "num2words", "vl-convert-python"]
 PYTEST = ["-m", "pytest", "-q", "-W", "error", "-W", "ignore::DeprecationWarning", "-p", "no:cacheprovider"]  # what users see is an error
-PART = ["test_barcode", "test_charts", "test_experiments", "test_score"]
+PART = ["barcodes/test_barcode", "charts/test_charts", "study/test_study", "barcodes/test_scores"]
 
 
 @pytest.fixture(scope="module", params=[LOWEST, COLAB], ids=["lowest", "colab"])

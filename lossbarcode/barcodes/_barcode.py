@@ -1,0 +1,170 @@
+"""The barcode: a record of bars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .._support.pointers import gather_or_minus_one
+from .._support.types import Rows, Values
+from ._elder_rule import nearest_kept_ancestor
+
+if TYPE_CHECKING:
+    import altair as alt
+    from pandas import DataFrame
+
+
+REPR_BARS = 10  # in a notebook's output
+
+
+class Bar(NamedTuple):
+    """One bar: what :class:`Barcode` has in its columns.
+
+    Attributes:
+        birth: loss at the minimum.
+        death: loss at the saddle; inf: the bar does not end.
+        minimum_row: row of the minimum.
+        saddle_row: row of the saddle; -1: none.
+        parent: bar that it merges into; -1: none.
+    """
+
+    birth: float
+    death: float
+    minimum_row: int
+    saddle_row: int
+    parent: int
+
+    @property
+    def length(self) -> float:
+        """Height to climb."""
+        return self.death - self.birth
+
+
+@dataclass(frozen=True, eq=False)
+class Barcode:
+    """The bars of the minima of a loss, ascending in birth; or those of a higher degree.
+
+    A bar of degree r is an r-dimensional feature of the sublevel sets (1: a loop around a hill, 2: a shell): it is born at a
+    critical point of Morse index r and filled in at one of index r + 1. Read ``minimum_row`` and ``saddle_row`` as these two then;
+    such a bar has no parent, and belongs to no minimum.
+
+    ``len(bars)``, ``bars[i]`` (one bar, as :class:`Bar`) and iteration work; ``np.asarray(bars)`` is births and deaths ``[k 2]``.
+
+    Attributes:
+        birth: loss at each minimum ``[k]``.
+        death: loss at the saddle over which something lower can be reached ``[k]``; inf: there is none.
+        minimum_row: row of the minimum in the record that the graph came from ``[k]``.
+        saddle_row: row of the saddle there ``[k]``; -1: none.
+        parent: bar that each bar merges into ``[k]``; -1: none.
+        size: samples in the basin of each minimum ``[k]``, or None if the route has no samples.
+        bar_of_minimum: bar of each minimum of the graph; a minimum without a bar of its own (length zero) has that of the bar
+            it merges into. ``bars.bar_of_minimum[basins.label]`` is the bar of every sample inside the domain.
+        name: what the barcode is of, for titles.
+        degree: degree of homology, 0 for minima.
+    """
+
+    birth: Values
+    death: Values
+    minimum_row: Rows
+    saddle_row: Rows
+    parent: Rows
+    size: Rows | None = None
+    bar_of_minimum: Rows | None = None
+    name: str = ""
+    degree: int = 0
+
+    @property
+    def length(self) -> Values:
+        """Height to climb to escape each minimum ``[k]``; inf where there is no lower place."""
+        return self.death - self.birth
+
+    @property
+    def is_finite(self) -> Tensor:
+        """Which bars end ``[k]``, bool."""
+        return self.death.isfinite()
+
+    def __len__(self) -> int:
+        return len(self.birth)
+
+    def __getitem__(self, row: int) -> Bar:
+        """One bar.
+
+        Raises:
+            IndexError: if there is no such bar.
+        """
+        if not -len(self) <= row < len(self):
+            raise IndexError(f"bars: expected a row from {-len(self)} to {len(self) - 1}, got {row}")
+        numbers = (getattr(self, name)[row].item() for name in ("birth", "death", "minimum_row", "saddle_row", "parent"))
+        return Bar(*numbers)
+
+    def __iter__(self) -> Iterator[Bar]:
+        columns = (getattr(self, name).tolist() for name in ("birth", "death", "minimum_row", "saddle_row", "parent"))
+        return (Bar(*numbers) for numbers in zip(*columns, strict=True))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """Births and deaths ``[k 2]``."""
+        array = torch.stack([self.birth, self.death], 1).cpu().numpy()  # a copy in any case
+        return array if dtype is None else array.astype(dtype, copy=False)
+
+    def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> Barcode:
+        """The same bars on another device, losses in another floating-point dtype."""
+        tensors = {field.name: getattr(self, field.name) for field in fields(self) if isinstance(getattr(self, field.name), Tensor)}
+        return replace(self, **{name: t.to(device, dtype if t.is_floating_point() else None) for name, t in tensors.items()})
+
+    def longest(self, count: int) -> Barcode:
+        """The ``count`` longest bars, infinite ones first, in the order of this barcode.
+
+        A bar ends in one that is at least as long, so parents stay. Minima whose bars are left out belong to the first bar
+        above theirs that stays.
+        """
+        chosen = self.length.argsort(descending=True, stable=True)[:count]
+        keep = torch.zeros_like(self.parent, dtype=torch.bool).index_fill_(0, chosen, True)
+        above = nearest_kept_ancestor(keep, self.parent)
+        size = self.size
+        if size is not None:
+            size = torch.zeros_like(chosen).index_add_(0, above[above >= 0], size[above >= 0])
+        columns = (self.birth[keep], self.death[keep], self.minimum_row[keep], self.saddle_row[keep])
+        parent = gather_or_minus_one(above, self.parent[keep])
+        bar_of_minimum = None if self.bar_of_minimum is None else gather_or_minus_one(above, self.bar_of_minimum)
+        return Barcode(*columns, parent, size, bar_of_minimum, self.name, self.degree)
+
+    def table(self) -> DataFrame:
+        """The bars as a ``pandas.DataFrame``, one row per bar; ``size`` is missing if the route has no samples.
+
+        Example:
+            >>> import lossbarcode as lb
+            >>> print(lb.barcode([2.0, 0.0, 3.0, 1.0, 4.0]).table())
+               birth  death  length  minimum_row  saddle_row  parent  size
+            0    0.0    inf     inf            1          -1      -1     3
+            1    1.0    3.0     2.0            3           2       0     2
+        """
+        import pandas as pd
+
+        names = ("birth", "death", "length", "minimum_row", "saddle_row", "parent", "size")
+        return pd.DataFrame({name: getattr(self, name).cpu().numpy() for name in names if getattr(self, name) is not None})
+
+    def to_gudhi(self) -> list[tuple[int, tuple[float, float]]]:
+        """The bars as GUDHI lists them, one ``(degree, (birth, death))`` each, so that GUDHI's plots and distances take them."""
+        return [(self.degree, bar) for bar in zip(self.birth.tolist(), self.death.tolist(), strict=True)]
+
+    def plot(self, **options: Any) -> alt.LayerChart:
+        """The bars as a chart; options as of :func:`lossbarcode.charts.barcode`."""
+        from .. import charts  # Altair is slow to load
+
+        return charts.barcode(self, **options)
+
+    def _repr_html_(self) -> str:
+        """A small table for notebooks."""
+        from html import escape
+
+        shown = self.longest(REPR_BARS)
+        more = f"<p>the {len(shown)} longest of {len(self):,} bars</p>" if len(shown) < len(self) else ""
+        return f"<p><b>{escape(repr(self))}</b></p>{shown.table().to_html(float_format='{:.5g}'.format)}{more}"
+
+    def __repr__(self) -> str:
+        return f"Barcode({len(self)} bars, {len(self) - int(self.is_finite.sum())} infinite{'; ' + self.name if self.name else ''})"

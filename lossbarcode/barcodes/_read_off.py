@@ -1,0 +1,96 @@
+"""From the graph on minima to the barcode.
+
+In: a :class:`Source`, from whichever route. Out: :class:`Barcode`. The rule is exact for any passes at or above their
+ends; equal numbers are ordered by row.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+
+from .._support.checks import check_count
+from .._support.ordering import value_row_order
+from .._support.types import Values
+from ._barcode import Barcode
+from ._elder_rule import elder_rule
+from ._source import Source
+
+
+def read_off(source: Source, *, degree: int = 0, stacklevel: int = 1) -> Barcode:
+    """The barcode of minima of a graph, by the elder rule; or the bars of a higher degree.
+
+    Raise a level through all losses. When a pass joins two components, the one whose lowest minimum is higher ends
+    there, in the bar [its minimum, the pass]. Of equal minima the earlier row is the elder; passes of equal height open
+    in the order of their rows. A bar of length zero exists only where values tie; it is no bar, and its samples count
+    for the bar it merges into.
+
+    Args:
+        source: a graph, or a record that has one (:class:`Source`: basins, Morse complex, paths).
+        degree: degree of homology. Above 0 the source must know bars of this degree: a :class:`MorseComplex` of one or two
+            parameters, or :class:`Samples` on a grid, whose cubical complex GUDHI reduces.
+        stacklevel: of warnings, as in :func:`warnings.warn`, counted from the caller.
+
+    Returns:
+        Barcode. Ties included, it does not depend on device, threads or chunk sizes.
+
+    Raises:
+        ValueError: if the source is not a graph and has none, or has no bars of this degree.
+        MemoryError: if the cubical complex would not fit into memory.
+
+    Warns:
+        UserWarning: if the graph is in several pieces, each of which has an infinite bar; if the list of critical points of
+            a Morse complex is incomplete, or has degenerate ones, so that bars may be missing.
+
+    Source:
+        :cite:t:`barannikov2023barcodes`; canonical forms: :cite:t:`barannikov1994framed`.
+
+    Example:
+        >>> import lossbarcode as lb
+        >>> bars = lb.barcode(lb.basins(lb.sample(lb.functions.HumpCamel3(), 2**16)))
+        >>> print(bars.table()[["birth", "death"]].round(2))
+           birth  death
+        0    0.0    inf
+        1    0.3   0.88
+        2    0.3   0.88
+    """
+    if not isinstance(source, Source):
+        raise ValueError(
+            f"barcode: expected a loss with its bounds, an array, samples, or a record with a graph, got {type(source).__name__}"
+        )
+    if check_count(degree, "degree", least=0):
+        return source.bars_of_degree(degree)
+    graph = source.graph
+    rows = torch.arange(len(graph.values), device=graph.values.device)
+    elders = value_row_order(graph.values, rows)
+    passable = graph.heights < torch.inf
+    edges, heights, tops = (t if passable.all() else t[passable] for t in (graph.edges, graph.heights, graph.saddle_row))
+    opening = value_row_order(heights, tops)
+    edges, heights, tops = edges[opening], heights[opening], tops[opening]
+    birth = graph.values[elders]
+    if not isinstance(elders, slice):
+        seniority = torch.empty_like(rows).index_copy_(0, elders, rows)
+        edges = seniority[edges]
+    del rows
+    death, saddle_row, parent, bar = elder_rule(birth, edges, heights, tops)
+    if caution := source.caution(int(death.isinf().sum())):
+        warnings.warn(caution, stacklevel=stacklevel + 1)
+    keep = death > birth
+    kept = slice(None) if keep.all() else keep
+    bar_of_minimum = bar if isinstance(elders, slice) else torch.empty_like(bar).index_copy_(0, elders, bar)
+    columns = (birth[kept], death[kept], graph.minimum_row[elders][kept], saddle_row[kept])
+    size = source.sizes
+    if size is not None:
+        size = torch.zeros_like(columns[2]).index_add_(0, bar_of_minimum, size)
+    return Barcode(*columns, parent[kept], size, bar_of_minimum, source.name)
+
+
+def bars_of_pairs(values: Values, pairs: list[list[int]], degree: int, name: str) -> Barcode:
+    """The barcode of a degree above 0 from the rows at which bars are born and end (-1: never)."""
+    born, dies = torch.tensor(pairs, dtype=torch.int64, device=values.device).reshape(-1, 2).unbind(1)
+    birth, death = values[born], torch.where(dies >= 0, values[dies], torch.inf)
+    dies = torch.where(death < torch.inf, dies, -1)
+    keep = (death > birth).nonzero().squeeze(1)
+    keep = keep[birth[keep].argsort(stable=True)]
+    return Barcode(birth[keep], death[keep], born[keep], dies[keep], torch.full_like(keep, -1), name=name, degree=degree)

@@ -1,0 +1,131 @@
+"""What a loss is: one callable, and what it may offer beyond that.
+
+Three kinds, each of which contains the one before. A plain loss maps points ``[n d]`` to values ``[n]``; a differentiable one also has
+derivatives that are cheaper than those of autograd; a loss on data has rows that it can be evaluated on in batches. Everything that takes
+a loss asks by ``isinstance`` for one of these protocols, and checks what the loss returns by :func:`check_loss_output`. An attribute of
+another name means nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+from torch import Tensor
+
+from .._support.types import Points, Rows, Values
+
+Loss: TypeAlias = Callable[[Points], Values]
+"""A plain loss: a pure batched function from parameters ``[n d]`` to losses ``[n]``, without hidden state, that treats every row
+independently and returns the dtype and the device that it got. If it is differentiable by autograd, every route takes it. It may have a
+``name`` for titles, and ``bounds`` ``[d 2]``, its box."""
+
+
+@runtime_checkable
+class HasValueAndGradient(Protocol):
+    """A loss with a gradient of its own."""
+
+    def value_and_gradient(self, points: Points, /) -> tuple[Values, Points]:
+        """Losses ``[n]`` and gradients ``[n d]``."""
+        ...
+
+
+@runtime_checkable
+class HasHessianProduct(Protocol):
+    """A loss with a product of its own of the Hessian and a vector."""
+
+    def hessian_product(self, points: Points, vectors: Points, /) -> Points:
+        """The Hessian at each point times one vector each ``[n d]``."""
+        ...
+
+
+@runtime_checkable
+class HasHessian(Protocol):
+    """A loss of few parameters with a Hessian of its own."""
+
+    def hessian(self, points: Points, /) -> Tensor:
+        """The Hessian at each point ``[n d d]``."""
+        ...
+
+
+@runtime_checkable
+class DifferentiableLoss(HasValueAndGradient, HasHessianProduct, HasHessian, Protocol):
+    """A loss that brings all its derivatives. What a loss lacks is computed by autograd."""
+
+    def __call__(self, points: Points, /) -> Values: ...
+
+
+@runtime_checkable
+class LossOnData(Protocol):
+    """A loss that is a mean over rows of data, and can be evaluated on some of them: what training needs.
+
+    Attributes:
+        n_samples: number of rows.
+    """
+
+    n_samples: int
+
+    def __call__(self, points: Points, /) -> Values: ...
+
+    def batch_value_and_gradient(self, points: Points, rows: Rows, /) -> tuple[Values, Points]:
+        """Losses ``[n]`` on some rows of the data, and their gradients ``[n d]``."""
+        ...
+
+
+def name_of(loss: Any) -> str:
+    """What to call a loss in titles and messages."""
+    name = getattr(loss, "name", None) or getattr(loss, "__name__", None) or type(loss).__name__
+    return "a loss" if name == "<lambda>" else name
+
+
+def check_loss_output(values: Any, points: Points) -> Values:
+    """The values, if they are what a loss promises: one per point, in the dtype and on the device of the points.
+
+    Raises:
+        ValueError: if they are not.
+    """
+    if not isinstance(values, Tensor) or not is_like(values, list(points.shape[:1]), points):
+        raise ValueError(
+            f"loss: expected {described(points.shape[:1], points)} for points of shape {list(points.shape)}, got {seen(values)}; "
+            "a loss maps [n d] to [n]"
+        )
+    return values
+
+
+def check_derivative_output(derivative: Any, points: Points, name: str, *, order: int = 1) -> Tensor:
+    """What a loss's own method returned, if it is a gradient or a Hessian product ``[n d]`` or, for order 2, a Hessian ``[n d d]``.
+
+    Raises:
+        ValueError: if it is not.
+    """
+    shape = [*points.shape, *points.shape[1:]] if order == 2 else list(points.shape)
+    if not isinstance(derivative, Tensor) or not is_like(derivative, shape, points):
+        raise ValueError(
+            f"loss.{name}: expected {described(shape, points)} for points of shape {list(points.shape)}, got {seen(derivative)}"
+        )
+    return derivative
+
+
+def check_differentiable(values: Values) -> None:
+    """Refuse values that autograd cannot differentiate.
+
+    Raises:
+        ValueError: if there is no gradient.
+    """
+    if not values.requires_grad:
+        raise ValueError(
+            "loss: expected a function that autograd can differentiate, got values without a gradient; compute in torch, without "
+            ".detach(), .item() or numpy, or use the sampled route (lb.sample), which needs no gradient"
+        )
+
+
+def is_like(tensor: Tensor, shape: list[int], like: Tensor) -> bool:
+    return list(tensor.shape) == shape and tensor.dtype == like.dtype and tensor.device == like.device
+
+
+def described(shape: Iterable[int], like: Tensor) -> str:
+    return f"{like.dtype} of shape {list(shape)} on {like.device}"
+
+
+def seen(values: Any) -> str:
+    return described(values.shape, values) if isinstance(values, Tensor) else type(values).__name__

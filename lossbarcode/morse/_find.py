@@ -1,0 +1,124 @@
+"""From a smooth loss to its Morse complex."""
+
+from __future__ import annotations
+
+import torch
+
+from .._support.checks import FLOATS, check_count
+from .._support.types import AnyArray
+from ..losses._boxes import box_for
+from ..losses._protocols import Loss, name_of
+from ._classification import classify
+from ._critical_points import CriticalPoints, cap_degenerate, nearest_known, new_points, same_place
+from ._flow import integrate_lines
+from ._morse_complex import MorseComplex, Separatrices
+from ._search import corners, search
+from ._unit_cube_loss import UnitCubeLoss, check_hessian, check_smooth
+
+MAX_PARAMETERS = 12  # a box has 2^d corners, and 3^d faces of all kinds to be searched
+MAX_SEARCHES = 4  # searches: one, and another each time that a gradient line ended where no critical point was known
+ESCAPE_DISTANCE = 0.1  # times eps^1/4, in sides of the box: how far from its saddle a separatrix begins
+
+
+def morse_complex(
+    loss: Loss,
+    bounds: AnyArray | None = None,
+    *,
+    starts: int = 4096,
+    rounds: int = 64,
+    seed: int = 0,
+    device: str | torch.device | None = None,
+    dtype: torch.dtype = torch.float64,
+    progress: bool | None = None,
+) -> MorseComplex:
+    """All critical points of a smooth loss in a box, their Morse indices, and the gradient lines between them.
+
+    Newton iterations from many starts at once, in rounds, until as many starts again as it took to find everything have
+    found nothing new, or longer if the sum of (-1)^index says that something is missing. Gradient lines are those of the
+    box scaled to a cube.
+
+    Args:
+        loss: pure batched callable, points ``[n d]`` to losses ``[n]``, twice differentiable by autograd.
+        bounds: the box ``[d 2]``; default ``loss.bounds``.
+        starts: random starts a round, or four times the number of known points if that is more; as many again are made from those.
+        rounds: the most rounds.
+        seed: of the starts.
+        device: where to compute; default the CPU.
+        dtype: float64, or float32 with accordingly less precision.
+        progress: show progress bars; default: when it takes over two seconds.
+
+    Returns:
+        MorseComplex. Its ``completeness`` says whether the list of critical points can be complete.
+
+    Raises:
+        ValueError: if the loss is not smooth, not differentiable by autograd or not finite on the box, or if the box, counts
+            or dtype are not what they should be.
+
+    Source:
+        :cite:t:`barannikov1994framed`, :cite:t:`barannikov2023barcodes`.
+
+    Example:
+        >>> import lossbarcode as lb
+        >>> camel = lb.morse_complex(lb.functions.SixHumpCamel())
+        >>> camel
+        MorseComplex(6 of index 0, 7 of index 1, 2 of index 2; complete; SixHumpCamel)
+        >>> print(lb.barcode(camel).table()[["birth", "death"]].round(6) + 0.0)
+              birth     death
+        0 -1.031628       inf
+        1 -1.031628  0.000000
+        2 -0.215464  0.543719
+        3 -0.215464  0.543719
+        4  2.104250  2.229357
+        5  2.104250  2.229357
+    """
+    if dtype not in FLOATS:
+        raise ValueError(f"dtype: expected torch.float32 or torch.float64, got {dtype}")
+    box = box_for(loss, bounds).to(device=device, dtype=dtype)
+    d = len(box)
+    if d > MAX_PARAMETERS:
+        raise ValueError(f"bounds: expected at most {MAX_PARAMETERS} parameters, got {d}; use the sampled route, or fix some parameters")
+    starts, rounds = check_count(starts, "starts"), check_count(rounds, "rounds")
+    generator = torch.Generator().manual_seed(seed)
+    field = UnitCubeLoss(loss, box)
+    check_smooth(field, generator)
+    check_hessian(field, generator)
+    found = classify(field, *corners(field))
+    searched = 0
+    while True:
+        found = search(field, found, starts, rounds, generator, progress)
+        found = found[found.values.argsort(stable=True)]
+        separatrices, new = trace_separatrices(field, found, progress)
+        searched += 1
+        # ends in a valley of degenerate points, once there are such, are no news
+        if searched == MAX_SEARCHES or not ((new.index >= 0).any() or (len(new) and (found.index >= 0).all())):
+            break
+        found = cap_degenerate(found.join(new))
+    return MorseComplex(field.place(found.unit), found.values, found.index, separatrices, box, name_of(loss))
+
+
+def trace_separatrices(field: UnitCubeLoss, found: CriticalPoints, progress: bool | None) -> tuple[Separatrices, CriticalPoints]:
+    """Separatrices of all points of index 1, and the ends of some that are critical points not yet known."""
+    saddle = (found.index == 1).nonzero().squeeze(1)
+    down = torch.linalg.eigh(found.hessian[saddle])[1][:, :, 0] * found.free[saddle]
+    kinds = [(torch.cat([saddle, saddle]), torch.cat([down, -down]), False)]
+    if field.dimension == 2:
+        inner = found.free[saddle].all(1)
+        # From a saddle on an edge of the box one line goes up, from the saddle itself: the gradient does not vanish there.
+        across = torch.stack([-down[:, 1], down[:, 0]], 1) * inner[:, None]
+        kinds.append((torch.cat([saddle, saddle[inner]]), torch.cat([across, -across[inner]]), True))
+    parts, new = [], found[:0]
+    for start, direction, up in kinds:
+        lines = integrate_lines(field, found.unit[start], ESCAPE_DISTANCE * field.eps**0.25 * direction, up=up, progress=progress)
+        target = (found.index == (field.dimension if up else 0)).nonzero().squeeze(1)
+        end = torch.where(lines.left, -1, -2)
+        row, known = nearest_known(lines.end, found.unit[target], 2 * same_place(field))
+        known &= lines.arrived
+        end[known] = target[row[known]]
+        unit = lines.end[lines.arrived & ~known]
+        new = new.join(new_points(classify(field, unit, (unit > 0) & (unit < 1)), found.join(new), field))
+        parts.append((lines, start, end, up))
+    offset, columns = 0, []
+    for lines, start, end, up in parts:
+        columns.append((field.place(lines.unit), lines.line + offset, start, end, torch.full_like(start, up, dtype=torch.bool)))
+        offset += len(start)
+    return Separatrices(*(torch.cat(column) for column in zip(*columns, strict=True))), new

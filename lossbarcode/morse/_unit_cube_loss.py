@@ -1,0 +1,143 @@
+"""A loss on the unit cube with gradient and Hessian, and the test that it has them.
+
+In: a loss and its box. Out: :class:`Field`, which everything in this folder asks for values and derivatives. Places are
+measured in sides of the box (0 to 1 along every axis), so that nothing depends on the units of the parameters.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .._support.types import Bounds, Points
+from ..losses._protocols import Loss, check_differentiable, check_loss_output
+
+CHUNK_SIZE = 1 << 14  # places a call: the graph of a Hessian keeps tens of numbers a coordinate and operation alive
+N_SEGMENTS, SEGMENT_LENGTH = 1 << 14, 1 / 16  # how many the search for kinks halves, and how long they are
+MIN_JUMP = 1e-5  # of the range over the box: a smaller kink is not looked for
+
+
+@dataclass(frozen=True)
+class UnitCubeLoss:
+    """A loss in the coordinates of the unit cube."""
+
+    loss: Loss
+    bounds: Bounds
+
+    @property
+    def dimension(self) -> int:
+        return len(self.bounds)
+
+    @property
+    def eps(self) -> float:
+        return torch.finfo(self.bounds.dtype).eps
+
+    def place(self, unit: Points) -> Points:
+        """Parameters at places of the cube; its faces are exactly those of the box."""
+        low, high = self.bounds.T
+        return low * (1 - unit) + high * unit
+
+    def __call__(self, unit: Points, order: int = 2) -> tuple[Tensor, ...]:
+        """Losses ``[n]``, gradients ``[n d]`` and, for order 2, Hessians ``[n d d]``.
+
+        Raises:
+            ValueError: if the loss breaks its promise: shape, dtype, finite values, differentiable by autograd.
+        """
+        parts = [self.chunk(chunk, order) for chunk in unit.split(CHUNK_SIZE)]
+        return tuple(torch.cat(column) for column in zip(*parts, strict=True))
+
+    def chunk(self, unit: Points, order: int) -> tuple[Tensor, ...]:
+        places = self.place(unit).requires_grad_()
+        width = self.bounds[:, 1] - self.bounds[:, 0]
+        with torch.enable_grad():
+            values = self.loss(places)
+            check_loss_output(values, places)
+            check_differentiable(values)
+            (gradient,) = torch.autograd.grad(values.sum(), places, create_graph=order == 2, materialize_grads=True)
+            found = [values.detach(), gradient.detach() * width]
+            if order == 2:
+                # rows do not depend on each other, so one backward pass gives one line of every Hessian
+                lines = [hessian_row(gradient[:, i], places, last=i == len(width) - 1) for i in range(len(width))]
+                hessian = torch.stack(lines, 1) * width[:, None] * width
+                found.append((hessian + hessian.mT) / 2)
+        for what, tensor in zip(("loss", "gradient", "Hessian"), found, strict=False):
+            bad = ~tensor.isfinite()[..., None].flatten(1).all(1)
+            if bad.any():
+                where = [round(t, 6) for t in places[int(bad.nonzero()[0])].tolist()]
+                raise ValueError(
+                    f"loss: expected finite numbers everywhere in the box, got a {what} that is not at {int(bad.sum())} of "
+                    f"{len(places)} places, the first at {where}; use a smaller box, or lb.sample, where +inf means outside the domain"
+                )
+        return tuple(found)
+
+
+def hessian_row(slope: Tensor, places: Points, last: bool) -> Tensor:
+    """The derivatives of one entry of the gradient ``[n d]``; zero where it does not depend on the place."""
+    if not slope.requires_grad:
+        return torch.zeros_like(places)
+    return torch.autograd.grad(slope.sum(), places, retain_graph=not last, materialize_grads=True)[0]
+
+
+def check_smooth(field: UnitCubeLoss, generator: torch.Generator) -> None:
+    """Refuse a loss with kinks or jumps.
+
+    Short random segments all over the box are halved, always keeping the half over which loss and gradient change most,
+    until their ends are next to each other in floating point. Over no distance a smooth function does not change; one
+    with a kink, or a jump, on the way does. (A kink in a set too thin for a segment to meet, such as the tip of a cone,
+    goes unseen here; the certificate may still tell.)
+    """
+    d, (dtype, device) = field.dimension, (field.bounds.dtype, field.bounds.device)
+    middle = torch.rand(N_SEGMENTS, d, dtype=dtype, generator=generator).to(device)
+    along = torch.randn(N_SEGMENTS, d, dtype=dtype, generator=generator).to(device)
+    along *= SEGMENT_LENGTH / along.norm(dim=1, keepdim=True)
+    low, high = (middle - along / 2).clamp(0, 1), (middle + along / 2).clamp(0, 1)
+
+    def state(unit: Points) -> Tensor:
+        values, gradient = field(unit, order=1)
+        return torch.cat([values[:, None], gradient], 1)
+
+    def change(a: Tensor, b: Tensor) -> Tensor:
+        return ((b - a).abs() / scale).amax(1)
+
+    at_low, at_high = state(low), state(high)
+    scale = torch.maximum(at_low, at_high).amax(0) - torch.minimum(at_low, at_high).amin(0)
+    # what changes by rounding only has no range of its own
+    size = torch.maximum(at_low.abs(), at_high.abs()).amax(0)
+    size[1:] = size[1:].amax()
+    scale = scale.maximum(256 * field.eps / MIN_JUMP * size).clamp_min(torch.finfo(dtype).tiny)
+    for _ in range(int(math.log2(SEGMENT_LENGTH / (64 * field.eps)))):
+        middle = (low + high) / 2
+        at_middle = state(middle)
+        left = (change(at_low, at_middle) >= change(at_middle, at_high))[:, None]
+        low, high = torch.where(left, low, middle), torch.where(left, middle, high)
+        at_low, at_high = torch.where(left, at_low, at_middle), torch.where(left, at_middle, at_high)
+    jump = change(at_low, at_high)
+    if float(jump.max()) > max(MIN_JUMP, 4e5 * field.eps):  # float32 tells a kink from rounding only if it is a large one
+        worst = int(jump.argmax())
+        where = [round(t, 6) for t in field.place(low[worst]).tolist()]
+        what = "gradient" if ((at_high - at_low).abs() / scale)[worst].argmax() > 0 else "value"
+        raise ValueError(
+            f"loss: expected a function with a continuous gradient, got one whose {what} jumps near {where}; Morse theory needs "
+            "smooth functions, so use the sampled route: lb.barcode(lb.basins(lb.sample(...)))"
+        )
+
+
+def check_hessian(field: UnitCubeLoss, generator: torch.Generator) -> None:
+    """Refuse a loss whose second derivatives, by autograd, are not those of its gradient: one written with a backward of its own."""
+    d, dtype = field.dimension, field.bounds.dtype
+    unit = 0.01 + 0.98 * torch.rand(64, d, dtype=dtype, generator=generator).to(field.bounds.device)
+    along = torch.randn(64, d, dtype=dtype, generator=generator).to(field.bounds.device)
+    along *= field.eps ** (1 / 3) / along.norm(dim=1, keepdim=True)
+    _, gradient, hessian = field(unit)
+    change = field(unit + along, order=1)[1] - field(unit - along, order=1)[1]
+    expected = 2 * (hessian @ along[..., None]).squeeze(-1)
+    wrong = (change - expected).norm(dim=1) > 0.5 * torch.maximum(change.norm(dim=1), expected.norm(dim=1))
+    rounding = 1e3 * field.eps * gradient.norm(dim=1)
+    if (wrong & (change.norm(dim=1) > rounding)).sum() > 32:
+        raise ValueError(
+            "loss: expected a function that autograd can differentiate twice, got one whose Hessian, by autograd, does not say how its "
+            "gradient changes; write it in torch operations, without a backward that is detached or of its own"
+        )

@@ -1,0 +1,164 @@
+"""From samples to the few minima among them and the passes between their basins.
+
+In: :class:`Samples`. Out: :class:`Basins`, whose graph has exactly the barcode of the whole sample (its lower-star
+filtration). The one idea: if every sample points at its lowest neighbor, its basin is connected below any level it
+takes part in; so only the lowest passes between basins matter, and no sample waits for another.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import torch
+from tqdm import tqdm
+
+from .._support.machine import check_memory, prefers_compiled, row_dtype
+from .._support.ordering import value_row_order
+from .._support.pointers import gather_or_minus_one, pointer_jump
+from .._support.progress import tqdm_options
+from .._support.threads import parallel
+from .._support.types import Rows, Values
+from ..barcodes._graph import Graph
+from ..barcodes._source import Source
+from ._neighbor_table import NeighborTable
+from ._passes import spanning_forest
+from ._samples import Samples
+
+
+@dataclass(frozen=True, eq=False)
+class Basins(Source):
+    """Which minimum each sample runs down to, and the passes between.
+
+    Attributes:
+        samples: what the basins are of.
+        graph: minima in ascending order of (value, row), and the passes over which basins join as the level rises: a
+            minimum spanning forest, one pass less than minima in every piece. The ``saddle_row`` of a pass is the sample at its top.
+        label: number of the basin of each sample ``[n]``, in the order of the graph's minima, in 32 bits where they
+            number the samples; -1: outside the domain.
+        minimum_row: row of the lowest sample of each basin ``[k]``.
+        size: samples of each basin ``[k]``.
+    """
+
+    samples: Samples
+    graph: Graph
+    label: Rows
+    minimum_row: Rows
+    size: Rows
+
+    @property
+    def sizes(self) -> Rows:
+        return self.size
+
+    @property
+    def name(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]  # a computed attribute is one, too
+        """What was sampled."""
+        return self.samples.name
+
+    def __repr__(self) -> str:
+        return f"Basins({len(self.minimum_row)} minima, {len(self.graph.heights)} passes; {self.name})"
+
+
+def basins(samples: Samples, *, k: int | None = None, radius: float | None = None, progress: bool | None = None) -> Basins:
+    """Assign every sample to a minimum by steepest descent among neighbors, and find the passes between basins.
+
+    Equal values are ordered by row. A sample is a minimum if no neighbor is lower in that order.
+
+    Args:
+        samples: losses at places, with neighbors or without.
+        k: for samples without neighbors, how many nearest ones count; default ``max(2 d, 8)``.
+        radius: for those, edges longer than this are dropped; unit: that of the points.
+        progress: show a progress bar; default: when it takes over two seconds.
+
+    Returns:
+        Basins, on the device of the samples.
+
+    Raises:
+        ValueError: if k or radius is given though the samples know their neighbors, or does not fit them.
+        MemoryError: if the search for neighbors or the basins would not fit into memory.
+
+    Source:
+        The barcode of a function on a graph is Algorithm 1 of :cite:t:`barannikov2023barcodes`. Basins and passes
+        here are found for all samples at once; the resulting bars are the same.
+
+    Example:
+        >>> import lossbarcode as lb
+        >>> lb.basins(lb.sample(lb.functions.ThreeHumpCamel(), 4096))
+        Basins(3 minima, 2 passes; ThreeHumpCamel, 4,096 sobol points, seed 0)
+    """
+    neighbors, values = samples.neighbors, samples.values
+    if neighbors is None:
+        neighbors = nearest_inside(samples, k, radius)
+    elif k is not None or radius is not None:
+        raise ValueError(
+            f"basins: expected neither k nor radius for samples with neighbors of their own ({type(neighbors).__name__}), got "
+            f"k={k}, radius={radius}; for nearest neighbors use lb.from_points(samples.points[:], samples.values)"
+        )
+    if len(neighbors) != len(values):
+        raise ValueError(f"samples.neighbors: expected neighbors of {len(values)} samples, got those of {len(neighbors)}")
+    # in loops: labels, components that merge, marks on their edges; in tensor operations: what jumping takes
+    width = row_dtype(len(values)).itemsize
+    need = len(values) * (2 * width + 1 if prefers_compiled(values) else 3 * width + 9)
+    check_memory(need, values.device, f"basins of {len(values):,} samples", "use fewer samples")
+    with tqdm(desc="basins", unit="step", **tqdm_options(progress)) as bar:
+        bar.set_postfix_str("lowest neighbors", refresh=False)  # a refresh would show the bar before its time
+        pointer = neighbors.lowest(values)
+        bar.update()
+        minimum, label, size = minima_and_labels(pointer, values)
+        top, bottom = spanning_forest(neighbors, values, label, size, bar)
+    # Until here basins are numbered by their rows, which keeps what belongs to neighbors together in memory.
+    losses, heights = values[minimum], values.index_select(0, top)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(value_row_order, losses, minimum)
+        opening = value_row_order(heights, top)
+        order = waiting.result()
+    losses, minimum, size = losses[order], minimum[order], size[order]
+    heights, top, bottom = heights[opening], top[opening], bottom[opening]
+    rank = torch.empty(len(minimum), dtype=label.dtype, device=label.device)
+    rank[order] = torch.arange(len(minimum), dtype=label.dtype, device=label.device)
+    label = gather_or_minus_one(rank, label, out=label)
+    del order, opening, rank, waiting
+    a, b = label.index_select(0, top), label.index_select(0, bottom)
+    edges = torch.stack([torch.minimum(a, b), torch.maximum(a, b)], 1).long()
+    del a, b, bottom
+    graph = Graph(losses, edges, heights, minimum, top.long())
+    return Basins(samples, graph, label, minimum, size)
+
+
+def nearest_inside(samples: Samples, k: int | None, radius: float | None) -> NeighborTable:
+    """Nearest neighbors among the samples inside the domain; those outside have none."""
+    inside = samples.values < torch.inf
+    if inside.all():
+        points = samples.points[:]  # a tensor, also where samples keep only a rule that makes their points
+        return NeighborTable.from_points(points, k, radius=radius)
+    rows = inside.nonzero().squeeze(1)
+    rows = rows.to(row_dtype(len(inside)))
+    table = rows[NeighborTable.from_points(samples.points[rows], k, radius=radius).neighbors]
+    index = torch.arange(len(inside), dtype=rows.dtype, device=rows.device)[:, None].repeat(1, table.shape[1])
+    index[rows] = table
+    return NeighborTable(index)
+
+
+def minima_and_labels(pointer: Rows, values: Values) -> tuple[Rows, Rows, Rows]:
+    """Where pointers end: rows of the minima, ascending ``[k]``; who leads to which ``[n]``, -1 outside; how many ``[k]``.
+
+    The pointers are used up.
+    """
+    if prefers_compiled(values):
+        from .._support import pointer_kernels
+        from . import _kernels as kernels
+
+        label, losses = pointer.numpy(), values.numpy()
+        parallel(len(label), lambda first, last: pointer_kernels.pointer_jump(label, first, last))
+        minimum = torch.from_numpy(kernels.number_ends(label, losses))
+        parallel(len(label), lambda first, last: kernels.label_by_end(label, losses, first, last))
+        size = torch.zeros_like(minimum)
+        kernels.unmark_labels(label, size.numpy())
+        return minimum, pointer, size
+    inside = values < torch.inf
+    root = pointer_jump(pointer)
+    minimum = ((root == torch.arange(len(root), device=root.device)) & inside).nonzero().squeeze(1)
+    number = torch.full_like(root, -1)
+    number[minimum] = torch.arange(len(minimum), dtype=root.dtype, device=root.device)
+    label = torch.where(inside, number.index_select(0, root), -1)
+    return minimum, label, torch.bincount(label[inside], minlength=len(minimum))

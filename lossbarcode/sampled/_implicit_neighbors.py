@@ -1,0 +1,231 @@
+"""Neighbors that nothing stores: the same few row offsets for every sample of a regular arrangement."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .._support.checks import check_count
+from .._support.machine import INT32_LIMIT, prefers_compiled, row_dtype
+from .._support.threads import parallel
+from .._support.types import Rows, Values
+from . import _neighbors
+from ._neighbors import Neighbors
+
+FRONTIER_MAX_NEIGHBORS = 16  # neighbors so few that looking at all of them at once finds the frontier of components faster than one by one
+AxisRule: TypeAlias = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+"""Size, stride, generator and shift of every axis."""
+
+
+class ImplicitNeighbors(Neighbors):
+    """Samples at integer coordinates in a box; a neighbor is one step away, if that does not leave the box.
+
+    The coordinate of row i along an axis is ``(i // stride % size * generator + shift) % size``. A step changes the row by
+    an offset that is the same for all rows.
+    """
+
+    @property
+    @abstractmethod
+    def rule(self) -> AxisRule:
+        """Size, stride, generator and shift of every axis."""
+
+    @property
+    @abstractmethod
+    def positive_steps(self) -> np.ndarray:
+        """Of every two opposite steps the one that leads to a later row ``[m d]``."""
+
+    @abstractmethod
+    def offset_of(self, steps: np.ndarray) -> np.ndarray:
+        """By how much steps ``[m d]`` change the row ``[m]``."""
+
+    @abstractmethod
+    def position(self, rows: Rows) -> Tensor:
+        """Where samples are in the unit cube, float64 ``[m d]``."""
+
+    @cached_property
+    def _neighborhood(self) -> tuple[np.ndarray, np.ndarray]:
+        """All offsets, ascending ``[2 m]``, and their steps ``[2 m, d]``."""
+        steps = np.concatenate([-self.positive_steps, self.positive_steps])
+        offsets = self.offset_of(steps)
+        order = np.argsort(offsets, kind="stable")
+        return offsets[order], steps[order]
+
+    def coordinates(self, rows: Rows) -> Tensor:
+        """Integer coordinates of samples, int64 ``[m d]``."""
+        rows = rows.long()
+        axes = zip(*self.rule, strict=True)
+        return torch.stack([(rows // stride % size * step + shift) % size for size, stride, step, shift in axes], -1)
+
+    def lowest(self, values: Values) -> Rows:
+        n, device = len(self), values.device
+        offsets, steps = self._neighborhood
+        pointer = torch.empty(n, dtype=row_dtype(n), device=device)
+        if prefers_compiled(values):
+            from . import _kernels as kernels
+
+            parallel(n, lambda first, last: kernels.lowest_at_offsets(values.numpy(), pointer.numpy(), first, last, *self._arrays()))
+            return pointer
+        below = int(np.searchsorted(offsets, 0))
+        for start in range(0, n, _neighbors.CHUNK):
+            stop = min(start + _neighbors.CHUNK, n)
+            rows = torch.arange(start, stop, device=device)
+            at = self.coordinates(rows)
+            best, to = torch.full_like(values[start:stop], torch.inf), torch.zeros_like(rows)
+            # In ascending order of rows, so that "strictly lower wins" breaks ties by row without another comparison.
+            for offset, step in zip(np.insert(offsets, below, 0).tolist(), np.insert(steps, below, 0, axis=0), strict=True):
+                low, high = max(start, -offset), min(stop, n - offset)
+                if low >= high:
+                    continue
+                here = slice(low - start, high - start)
+                there = values[low + offset : high + offset]
+                lower = (there < best[here]) & self._stays_inside(at[here], step)
+                to[here].masked_fill_(lower, offset)
+                best[here] = torch.where(lower, there, best[here])
+            pointer[start:stop] = rows + to
+        return pointer
+
+    def boundary(self, label: Rows) -> Iterator[tuple[Rows, Rows]]:
+        n = len(self)
+        offsets, steps = self._neighborhood
+        for start in range(0, n, _neighbors.CHUNK):
+            rows = torch.arange(start, min(start + _neighbors.CHUNK, n), device=label.device)
+            at = self.coordinates(rows)
+            for offset, step in zip(offsets.tolist(), steps, strict=True):
+                count = min(len(rows), n - offset - start)
+                if offset < 0 or count <= 0:
+                    continue
+                differ = (label[start : start + count] != label[start + offset : start + offset + count]) & self._stays_inside(
+                    at[:count], step
+                )
+                lower = rows[:count][differ]
+                yield lower, lower + offset
+
+    def frontier(self, label: Rows) -> Tensor:
+        offsets = self._neighborhood[0]
+        if not prefers_compiled(label) or len(offsets) > FRONTIER_MAX_NEIGHBORS:
+            return super().frontier(label)
+        from . import _kernels as kernels
+
+        frontier = torch.zeros_like(label, dtype=torch.bool)
+        given = label.numpy(), frontier.numpy()
+        parallel(len(label), lambda first, last: kernels.mark_frontier(*given, first, last, offsets))
+        return frontier
+
+    def _offer_exits(self, kernels, *given) -> None:
+        kernels.lowest_exits_at_offsets(*given, *self._arrays())
+
+    def _stays_inside(self, at: Tensor, step: np.ndarray) -> Tensor:
+        """Which of the coordinates ``[m d]`` stay in the box when they take a step."""
+        inside = at.new_ones(len(at), dtype=torch.bool)
+        for axis, t in enumerate(step.tolist()):
+            if t:
+                size = self.rule[0][axis]
+                inside &= (at[:, axis] >= max(0, -t)) & (at[:, axis] < min(size, size - t))
+        return inside
+
+    def _arrays(self) -> tuple:
+        """What the compiled loops need to know, with room for the coordinates of a block."""
+        from ._kernels import BLOCK
+
+        rule = [np.array(column, dtype=np.int64) for column in self.rule]
+        at = np.empty((len(rule[0]), BLOCK), dtype=np.int32 if rule[0].max() < INT32_LIMIT else np.int64)
+        return at, *rule, *self._neighborhood
+
+
+@dataclass(frozen=True)
+class Grid(ImplicitNeighbors):
+    """The 2·D neighbors along the axes of a D-dimensional array, implicit: the rows are the array's C order.
+
+    Args:
+        shape: number of samples along every axis.
+
+    Raises:
+        ValueError: without an axis, or with an empty one.
+    """
+
+    shape: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if not self.shape:
+            raise ValueError("Grid.shape: expected at least one axis, got (); a single number has no neighbors")
+        object.__setattr__(self, "shape", tuple(check_count(size, "Grid.shape") for size in self.shape))
+
+    def __len__(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def rule(self) -> AxisRule:
+        strides = tuple(math.prod(self.shape[axis + 1 :]) for axis in range(len(self.shape)))
+        return self.shape, strides, (1,) * len(self.shape), (0,) * len(self.shape)
+
+    @property
+    def positive_steps(self) -> np.ndarray:
+        # along an axis of one sample there is none
+        return np.eye(len(self.shape), dtype=np.int64)[np.array(self.shape) > 1]
+
+    def offset_of(self, steps: np.ndarray) -> np.ndarray:
+        return steps @ np.array(self.rule[1], dtype=np.int64)
+
+    def position(self, rows: Rows) -> Tensor:
+        # ends that are exactly 0 and 1 keep the ends of a box exact
+        return self.coordinates(rows).double() / torch.tensor([max(size - 1, 1) for size in self.shape], device=rows.device)
+
+
+@dataclass(frozen=True)
+class ProductLattice(ImplicitNeighbors):
+    """Every sample of one arrangement with every sample of the next ones; a step is a step in one of them.
+
+    Args:
+        parts: the arrangements; rows are in C order, those of the last part fastest.
+    """
+
+    parts: tuple[ImplicitNeighbors, ...]
+
+    def __len__(self) -> int:
+        return math.prod(map(len, self.parts))
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """By how much the row changes if that of a part does by one."""
+        return tuple(math.prod(map(len, self.parts[i + 1 :])) for i in range(len(self.parts)))
+
+    @property
+    def rule(self) -> AxisRule:
+        axes = []
+        for part, outer in zip(self.parts, self.strides, strict=True):
+            axes += [(size, stride * outer, step, shift) for size, stride, step, shift in zip(*part.rule, strict=True)]
+        sizes, strides, generators, shifts = zip(*axes, strict=True)
+        return sizes, strides, generators, shifts
+
+    @property
+    def positive_steps(self) -> np.ndarray:
+        return block_diagonal([part.positive_steps for part in self.parts])
+
+    def offset_of(self, steps: np.ndarray) -> np.ndarray:
+        each = zip(self.parts, self._split(steps), self.strides, strict=True)
+        return sum((part.offset_of(own) * outer for part, own, outer in each), np.zeros(len(steps), dtype=np.int64))
+
+    def position(self, rows: Rows) -> Tensor:
+        each = zip(self.parts, self.strides, strict=True)
+        return torch.cat([part.position(rows // outer % len(part)) for part, outer in each], -1)
+
+    def _split(self, steps: np.ndarray) -> list[np.ndarray]:
+        ends = np.cumsum([len(part.rule[0]) for part in self.parts])
+        return np.split(steps, ends[:-1], axis=1)
+
+
+def block_diagonal(blocks: list[np.ndarray]) -> np.ndarray:
+    """Rows of each block in columns of its own, zeros elsewhere."""
+    width = np.cumsum([0] + [block.shape[1] for block in blocks])
+    wide = [np.zeros((len(block), width[-1]), dtype=block.dtype) for block in blocks]
+    for rows, block, first in zip(wide, blocks, width, strict=False):
+        rows[:, first : first + block.shape[1]] = block
+    return np.concatenate(wide)

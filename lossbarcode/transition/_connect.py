@@ -1,0 +1,155 @@
+"""From minima to paths between them.
+
+In: a loss and :class:`Minima`. Out: :class:`Paths`, whose graph has a pass for every pair: the highest loss on the path, which is an upper
+bound on the lowest pass, and evidence on how good it is.
+"""
+
+from __future__ import annotations
+
+import os
+
+import torch
+from torch import Tensor
+
+from .._support.checks import check_count
+from .._support.machine import check_memory
+from .._support.types import AnyArray, Bounds
+from ..losses._boxes import check_bounds
+from ..losses._derivatives import evaluate_in_chunks
+from ..losses._protocols import Loss, name_of
+from ._checkpoints import Checkpoint, drive
+from ._minima import Minima
+from ._minimax import minimax_heights
+from ._paths import Paths
+from ._polylines import MAX_COORDINATES, interpolate, merged_positions, path_maximum
+from ._saddles import look_at
+from ._strings import StringState, relax
+
+
+def connect(
+    loss: Loss,
+    minima: Minima,
+    *,
+    pairs: AnyArray | None = None,
+    initial_images: int = 9,
+    steps_per_round: int = 20,
+    max_rounds: int = 16,
+    height_tolerance: float | None = None,
+    adaptive: bool = True,
+    hessian_products: int = 20,
+    bounds: AnyArray | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    progress: bool | None = None,
+) -> Paths:
+    """Join minima by paths that are as low as relaxing strings gets them.
+
+    Args:
+        loss: the loss of the minima.
+        minima: two or more.
+        pairs: numbers of the minima to join ``[p 2]``; default: all pairs.
+        initial_images: points of a path at first, both ends included; every round inserts two where its loss is highest.
+        steps_per_round: steps of descent per round.
+        max_rounds: the most rounds; 0: straight lines.
+        height_tolerance: a path has converged when two rounds in a row change its highest loss by less; unit: the loss. Default: a
+            thousandth of the height of the straight line above the lower of its ends, in the median over pairs.
+        adaptive: stop optimising a path once a chain through other minima is lower than its optimistic height (its height minus twice the
+            last decrease). That is a guess: the barcode is the same up to the tolerance where paths converge; where rounds end before
+            that, it can be higher than with all paths at full effort.
+        hessian_products: products with the Hessian spent on each highest point that the barcode uses; 0: none.
+        bounds: stay in this box ``[d 2]``; default: that of the minima.
+        checkpoint: file in which the state is kept; an interrupted run resumes from it, to the same result.
+        progress: show a progress bar; default: when it takes over two seconds.
+
+    Returns:
+        Paths. The highest loss of each, also between images, is an upper bound on the lowest pass.
+
+    Raises:
+        ValueError: if there are fewer than two minima, if a pair names one that is not there, if options are out of range, or if the
+            checkpoint is that of another run.
+        MemoryError: if the images would not fit into memory.
+
+    Source:
+        Paths and the part of the gradient that moves them are those of :cite:t:`barannikov2020loss`.
+
+    Example:
+        >>> import torch, lossbarcode as lb
+        >>> camel = lb.functions.SixHumpCamel()
+        >>> minima = lb.find_minima(camel, lb.sample(camel, 64, dtype=torch.float64).points).deduplicate(1e-3)
+        >>> bars = lb.barcode(lb.connect(camel, minima, height_tolerance=1e-6))
+        >>> print(bars.table()[["birth", "death"]].round(3) + 0)
+           birth  death
+        0 -1.032    inf
+        1 -1.032  0.000
+        2 -0.215  0.544
+        3 -0.215  0.544
+        4  2.104  2.229
+        5  2.104  2.229
+    """
+    pairs = checked_pairs(pairs, minima)
+    initial_images = check_count(initial_images, "initial_images", least=3)
+    steps_per_round, max_rounds = check_count(steps_per_round, "steps_per_round"), check_count(max_rounds, "max_rounds", least=0)
+    hessian_products = check_count(hessian_products, "hessian_products", least=0)
+    box = minima.bounds if bounds is None else check_bounds(bounds).to(minima.points)
+    # images several times over, and places on paths, which are evaluated in chunks
+    numbers = 14 * len(pairs) * (initial_images + 2 * max_rounds) * minima.points.shape[1] + 6 * MAX_COORDINATES
+    advice = "join fewer pairs, or take fewer images or rounds"
+    check_memory(numbers * minima.points.element_size(), minima.points.device, f"{len(pairs):,} paths", advice)
+    options = (pairs, initial_images, steps_per_round, max_rounds, height_tolerance, adaptive, box)
+    file = Checkpoint(checkpoint, loss, minima.points, *options)
+    _, saved = file.load(minima.points.device) or ("", {})
+    if height_tolerance is None:
+        straight, _, _ = path_maximum(loss, minima.points[pairs], torch.inf)
+        height_tolerance = max(1e-3 * float((straight - minima.values[pairs].amin(1)).median()), torch.finfo(straight.dtype).tiny)
+    if not height_tolerance > 0:
+        raise ValueError(f"height_tolerance: expected a positive difference of losses, got {height_tolerance}")
+    state = StringState(**saved) if saved else StringState.straight_lines(loss, minima, pairs, initial_images, height_tolerance)
+    steps = relax(
+        loss,
+        state,
+        minima,
+        pairs,
+        steps_per_round=steps_per_round,
+        max_rounds=max_rounds,
+        height_tolerance=height_tolerance,
+        adaptive=adaptive,
+        box=box,
+        progress=progress,
+    )
+    drive(steps, state, file)
+    return make_record(loss, minima, pairs, state, height_tolerance, hessian_products, box)
+
+
+def make_record(
+    loss: Loss, minima: Minima, pairs: Tensor, state: StringState, height_tolerance: float, hessian_products: int, box: Bounds | None
+) -> Paths:
+    """The record: the highest point of each path becomes an image, and is looked at where the barcode uses it."""
+    points = interpolate(state.points, merged_positions(state.points, state.peak_position[:, None]))
+    values = evaluate_in_chunks(loss, points.flatten(0, 1)).view(points.shape[:2])
+    values[:, 0], values[:, -1] = minima.values[pairs].T
+    heights, top = values.max(1)
+    gradient_norm, lowest_eigenvalue = torch.full_like(heights, torch.nan), torch.full_like(heights, torch.nan)
+    negative_eigenvalues = torch.full_like(top, -1)
+    if hessian_products:
+        used = (heights <= minimax_heights(heights, pairs, len(minima))).nonzero().squeeze(1)
+        found = look_at(loss, points[used, top[used]], box, products=hessian_products)
+        for column, evidence in zip((gradient_norm, lowest_eigenvalue, negative_eigenvalues), found, strict=True):
+            column[used] = evidence
+    evidence = (gradient_norm, lowest_eigenvalue, negative_eigenvalues)
+    return Paths(minima, pairs, points, values, heights, state.last_decrease, *evidence, height_tolerance, name_of(loss))
+
+
+def checked_pairs(pairs: AnyArray | None, minima: Minima) -> Tensor:
+    """The pairs asked for, or all."""
+    count, device = len(minima), minima.points.device
+    if count < 2:
+        raise ValueError(f"minima: expected at least two, got {count}; one minimum alone has the bar from its loss to infinity")
+    if pairs is None:
+        return torch.combinations(torch.arange(count, device=device))
+    pairs = torch.as_tensor(pairs, device=device)
+    if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.dtype != torch.int64 or not len(pairs):
+        raise ValueError(f"pairs: expected whole numbers [p 2], got {pairs.dtype} of shape {list(pairs.shape)}")
+    if int(pairs.min()) < 0 or int(pairs.max()) >= count:
+        raise ValueError(f"pairs: expected numbers from 0 to {count - 1}, got {int(pairs.min())} to {int(pairs.max())}")
+    if (pairs[:, 0] == pairs[:, 1]).any():
+        raise ValueError(f"pairs: expected two different minima each, got {pairs[pairs[:, 0] == pairs[:, 1]][0].tolist()}")
+    return pairs

@@ -1,0 +1,101 @@
+"""Many descents at once.
+
+In: a loss and starts ``[k d]``. Out: :class:`Minima`, with what is known of their convergence. Training by stochastic gradient descent, as
+in the papers, if there is data; then quasi-Newton descent until the gradient vanishes. Every start is on its own, and all are evaluated
+together.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from .._support.checks import FLOATS, check_count
+from .._support.types import AnyArray, PointSource
+from ..losses._boxes import check_bounds, project_to_box
+from ..losses._derivatives import lowest_eigenvalues
+from ..losses._protocols import Loss, name_of
+from ._checkpoints import Checkpoint, drive
+from ._descent import DescentState, descend, projected_gradient
+from ._minima import Minima
+from ._training import TrainingSchedule, TrainingState, check_trainable, train
+
+
+def find_minima(
+    loss: Loss,
+    starts: Float[Tensor, "k d"] | PointSource,
+    *,
+    training: TrainingSchedule | None = None,
+    gradient_tolerance: float | None = None,
+    max_steps: int = 5000,
+    bounds: AnyArray | None = None,
+    lowest_eigenvalue: bool = False,
+    test_error: Callable[[Tensor], Tensor] | None = None,
+    seed: int = 0,
+    checkpoint: str | os.PathLike[str] | None = None,
+    progress: bool | None = None,
+) -> Minima:
+    """Descend from every start to a minimum, all at once.
+
+    Args:
+        loss: pure batched callable, points ``[n d]`` to losses ``[n]``, differentiable by autograd.
+        starts: where to begin ``[k d]``.
+        training: train by this schedule first; the loss must be one on data, as those of :func:`networks.network_loss` are.
+        gradient_tolerance: length of the gradient at which a descent ends; default 1e-6 in float64, 1e-4 in float32.
+        max_steps: most quasi-Newton steps after training; 0: only train.
+        bounds: stay in this box ``[d 2]``; default ``loss.bounds`` if there are any.
+        lowest_eigenvalue: find the lowest eigenvalue of the Hessian at each end. Of more than 20 parameters that is a Ritz value, which
+            bounds the lowest eigenvalue from above.
+        test_error: ``[k d] -> [k]``, for example ``lambda points: loss.error_rate(points, test)``.
+        seed: of the order of the data in training.
+        checkpoint: file in which the state is kept; an interrupted run resumes from it, to the same result.
+        progress: show a progress bar; default: when it takes over two seconds.
+
+    Returns:
+        Minima, one per start; ``converged`` tells those whose gradient vanishes.
+
+    Raises:
+        ValueError: if the starts are not points of the loss, if a loss there is not finite, if options are out of range, if there is a
+            training schedule but no data, or if the checkpoint is that of another run.
+
+    Source:
+        Limited-memory quasi-Newton descent with the line search of Lewis and Overton, which copes with kinks as ReLU has them.
+
+    Example:
+        >>> import torch, lossbarcode as lb
+        >>> camel = lb.functions.SixHumpCamel()
+        >>> minima = lb.find_minima(camel, lb.sample(camel, 64, dtype=torch.float64).points).deduplicate(1e-3)
+        >>> print(minima.table()[["value"]].round(3).T)
+                   0      1      2      3      4      5
+        value -1.032 -1.032 -0.215 -0.215  2.104  2.104
+    """
+    starts = starts if isinstance(starts, Tensor) else starts[:]
+    if starts.ndim != 2 or not len(starts) or starts.dtype not in FLOATS:
+        raise ValueError(f"starts: expected float32 or float64 of shape [k d], got {starts.dtype} of shape {list(starts.shape)}")
+    gradient_tolerance = (1e-6 if starts.dtype == torch.float64 else 1e-4) if gradient_tolerance is None else gradient_tolerance
+    if not gradient_tolerance > 0:
+        raise ValueError(f"gradient_tolerance: expected a positive length of the gradient, got {gradient_tolerance}")
+    max_steps = check_count(max_steps, "max_steps", least=0)
+    bounds = getattr(loss, "bounds", None) if bounds is None else bounds
+    box = None if bounds is None else check_bounds(bounds).to(starts)
+    file = Checkpoint(checkpoint, loss, starts, training, gradient_tolerance, max_steps, seed, box)
+    kind, saved = file.load(starts.device) or ("", {})
+    if kind == DescentState.__name__:
+        state = DescentState(**saved)
+    else:
+        points = project_to_box(starts.detach().clone(), box)
+        if training is not None:
+            data_loss = check_trainable(loss)
+            trained = TrainingState.from_state_dict(saved, training) if saved else TrainingState(points, training)
+            drive(train(data_loss, trained, training, seed, progress), trained, file)
+            points = trained.points
+        state = DescentState.begin(loss, points)
+    drive(descend(loss, state, gradient_tolerance, max_steps, box, progress), state, file)
+    slope, active = projected_gradient(state, box)
+    lowest = lowest_eigenvalues(loss, state.points, ~active)[:, 0] if lowest_eigenvalue else None
+    error = None if test_error is None else test_error(state.points)
+    return Minima(state.points, state.values, slope.norm(dim=1), lowest, error, gradient_tolerance, box, name_of(loss))

@@ -1,0 +1,114 @@
+"""Where descents ended: the record."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from .._support.checks import check_count
+from .._support.types import Rows
+from ..losses.networks import NetworkLoss, align
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+CDIST_MODE = "donot_use_mm_for_euclid_dist"  # the faster way cancels catastrophically between near points
+
+
+@dataclass(frozen=True, eq=False)
+class Minima:
+    """Where descents ended.
+
+    Attributes:
+        points: ends of the descents ``[k d]``, in the order of the starts.
+        values: loss there ``[k]``.
+        gradient_norm: length of the gradient there ``[k]``, in the unit of the loss divided by that of the points. On a face of the box
+            only of what leads inside.
+        lowest_eigenvalue: lowest eigenvalue of the Hessian ``[k]``, or None. Of more than 20 parameters it is a Ritz value, at least as
+            high as the lowest eigenvalue: a negative one refutes a minimum, a positive one is consistent with it.
+        test_error: share of test data that is classified wrongly ``[k]``, or None.
+        gradient_tolerance: length of the gradient below which a descent counts as converged; infinite for minima that did not come from a
+            descent, because nothing is claimed of them.
+        bounds: the box ``[d 2]``, or None.
+        name: the loss.
+    """
+
+    points: Float[Tensor, "k d"]
+    values: Float[Tensor, " k"]
+    gradient_norm: Float[Tensor, " k"]
+    lowest_eigenvalue: Float[Tensor, " k"] | None = None
+    test_error: Float[Tensor, " k"] | None = None
+    gradient_tolerance: float = math.inf
+    bounds: Float[Tensor, "d 2"] | None = None
+    name: str = ""
+
+    @property
+    def converged(self) -> Bool[Tensor, " k"]:
+        """Which descents ended with a gradient within the tolerance ``[k]``."""
+        return self.gradient_norm <= self.gradient_tolerance
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, rows: Rows | slice | list[int]) -> Minima:
+        """Some of the minima, by row numbers, a slice, or a mask such as ``minima.converged``."""
+        columns = ("points", "values", "gradient_norm", "lowest_eigenvalue", "test_error")
+        return replace(self, **{name: getattr(self, name)[rows] for name in columns if getattr(self, name) is not None})
+
+    def __repr__(self) -> str:
+        low, high, steepest = float(self.values.min()), float(self.values.max()), float(self.gradient_norm.max())
+        return f"Minima({len(self)} of {self.name}, losses {low:.4g} to {high:.4g}, gradients up to {steepest:.1g})"
+
+    def aligned(self, loss: NetworkLoss, *, to: int = 0) -> Minima:
+        """The same networks with their hidden units permuted to lie close to those of network ``to``; see :func:`networks.align`."""
+        return replace(self, points=align(loss, self.points, to=to))
+
+    def nearest_pairs(self, k: int) -> Int[Tensor, "p 2"]:
+        """Pairs of minima of which one is among the k nearest of the other ``[p 2]``: for :func:`connect`, where all pairs are too many."""
+        if check_count(k, "k") >= len(self):
+            raise ValueError(f"k: expected fewer neighbors than minima, got k = {k} for {len(self)} minima")
+        others = torch.cdist(self.points, self.points, compute_mode=CDIST_MODE).fill_diagonal_(torch.inf).topk(k, largest=False).indices
+        own = torch.arange(len(self), device=others.device)[:, None].expand_as(others)
+        pairs = torch.stack([own, others], 2).flatten(0, 1).sort(1).values
+        return pairs.unique(dim=0)
+
+    def deduplicate(self, min_distance: float, *, features: Float[Tensor, "k m"] | None = None) -> Minima:
+        """One minimum of each group whose members are within ``min_distance`` of each other, ascending in loss.
+
+        Args:
+            min_distance: in the unit of the points, or of the features.
+            features: what to compare instead of points ``[k m]``, for example outputs of networks, which are the same for permuted copies.
+
+        Raises:
+            ValueError: if the distance is not positive, or there is not one row of features per minimum.
+        """
+        from scipy.sparse.csgraph import connected_components
+
+        if not min_distance > 0:
+            raise ValueError(f"min_distance: expected a positive distance in the unit of the points, got {min_distance}")
+        features = self.points if features is None else features
+        if features.ndim != 2 or len(features) != len(self):
+            raise ValueError(f"features: expected one row for each of the {len(self)} minima, got shape {list(features.shape)}")
+        order = self.values.argsort(stable=True)
+        near = torch.cdist(features[order], features[order], compute_mode=CDIST_MODE) < min_distance
+        _, group = connected_components(near.cpu().numpy(), directed=False)
+        _, first = np.unique(group, return_index=True)
+        return self[order[torch.from_numpy(np.sort(first)).to(order.device)]]
+
+    def table(self) -> DataFrame:
+        """The minima as a ``pandas.DataFrame``, one row per minimum."""
+        import pandas as pd
+
+        columns = {
+            "value": self.values,
+            "gradient_norm": self.gradient_norm,
+            "lowest_eigenvalue": self.lowest_eigenvalue,
+            "test_error": self.test_error,
+        }
+        return pd.DataFrame({name: column.cpu().numpy() for name, column in columns.items() if column is not None})

@@ -1,0 +1,145 @@
+"""Paths between minima, and what is known of their highest points: the record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ..barcodes._graph import Graph
+from ..barcodes._read_off import read_off
+from ..barcodes._source import Source
+from ._minima import Minima
+from ._saddles import SaddleEvidence
+
+if TYPE_CHECKING:
+    import altair as alt
+    from pandas import Categorical, DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class Paths(Source):
+    """Paths between minima, and what is known of their highest points.
+
+    Attributes:
+        minima: what the paths join.
+        pairs: numbers of the two minima of each path ``[p 2]``.
+        points: images of each path, from the first minimum to the second ``[p m d]``.
+        values: loss at each image ``[p m]``.
+        heights: highest loss on each path, between images too ``[p]``: an upper bound on the lowest pass between the two, up to the
+            resolution at which the path was searched (up to 64 probes per chord).
+        last_decrease: by how much the last round lowered it ``[p]``.
+        gradient_norm: length of the gradient at the highest point ``[p]``; NaN: not looked at.
+        lowest_eigenvalue: lowest eigenvalue of the Hessian that was found there ``[p]``; NaN: not looked at.
+        negative_eigenvalues: number of negative eigenvalues of the Hessian that were found there, a lower bound on the Morse index
+            ``[p]``; -1: not looked at.
+        height_tolerance: decrease below which a path counts as converged, in the unit of the loss.
+        name: the loss.
+    """
+
+    minima: Minima
+    pairs: Int[Tensor, "p 2"]
+    points: Float[Tensor, "p m d"]
+    values: Float[Tensor, "p m"]
+    heights: Float[Tensor, " p"]
+    last_decrease: Float[Tensor, " p"]
+    gradient_norm: Float[Tensor, " p"]
+    lowest_eigenvalue: Float[Tensor, " p"]
+    negative_eigenvalues: Int[Tensor, " p"]
+    height_tolerance: float
+    name: str = ""
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __repr__(self) -> str:
+        return f"Paths({len(self)} between {len(self.minima)} minima, {self.values.shape[1]} images each; {self.name})"
+
+    @property
+    def top_image_row(self) -> Int[Tensor, " p"]:
+        """Row of each path's highest image in ``points.flatten(0, 1)`` ``[p]``."""
+        return torch.arange(len(self), device=self.values.device) * self.values.shape[1] + self.values.argmax(1)
+
+    @property
+    def graph(self) -> Graph:  # pyright: ignore[reportIncompatibleVariableOverride]  # a computed attribute is one, too
+        """All minima, joined by all paths."""
+        return Graph(self.minima.values, self.pairs, self.heights, saddle_row=self.top_image_row)
+
+    @property
+    def saddle_evidence(self) -> list[SaddleEvidence]:
+        """What is known of each highest point ``[p]``.
+
+        It counts as a saddle of index 1 if the path converged, exactly one negative eigenvalue was found, and a Newton step along it
+        would change the loss by no more than the tolerance. This is numerical evidence from a few products with the Hessian, no proof.
+        """
+        near = self.gradient_norm.square() <= 2 * self.height_tolerance * -self.lowest_eigenvalue
+        saddles = (self.negative_eigenvalues == 1) & near & (self.last_decrease <= self.height_tolerance)
+        return [SaddleEvidence.INDEX_1 if saddle else SaddleEvidence.UPPER_BOUND for saddle in saddles.tolist()]
+
+    def table(self) -> DataFrame:
+        """The paths as a ``pandas.DataFrame``, one row per path."""
+        import pandas as pd
+
+        columns = {
+            "from": self.pairs[:, 0],
+            "to": self.pairs[:, 1],
+            "height": self.heights,
+            "last_decrease": self.last_decrease,
+            "gradient_norm": self.gradient_norm,
+            "negative_eigenvalues": self.negative_eigenvalues,
+        }
+        table = pd.DataFrame({name: column.cpu().numpy() for name, column in columns.items()})
+        return table.assign(saddle_evidence=categories(self.saddle_evidence))
+
+    def bars_table(self) -> DataFrame:
+        """The bars as a ``pandas.DataFrame``, one row per bar, with what is known of both ends.
+
+        Besides the columns of :meth:`Barcode.table` there are ``gradient_norm`` at the minimum; ``last_decrease`` of the path that ends
+        the bar; ``saddle_evidence`` for the highest point of that path (missing for a bar without an end); ``minimum_converged``: whether
+        the gradient is within the tolerance of :func:`find_minima`; and ``both_ends_converged``: whether also the last decrease is within
+        that of :func:`connect`. Bars with unconverged ends must not look converged.
+
+        Example:
+            >>> import torch, lossbarcode as lb
+            >>> camel = lb.functions.SixHumpCamel()
+            >>> minima = lb.find_minima(camel, lb.sample(camel, 64, dtype=torch.float64).points).deduplicate(1e-3)
+            >>> table = lb.connect(camel, minima).bars_table()
+            >>> print(table[["length", "both_ends_converged", "saddle_evidence"]][1:].round(2))
+               length  both_ends_converged             saddle_evidence
+            1    1.03                 True  index-1 saddle (numerical)
+            2    0.76                 True  index-1 saddle (numerical)
+            3    0.76                 True  index-1 saddle (numerical)
+            4    0.13                 True  index-1 saddle (numerical)
+            5    0.13                 True  index-1 saddle (numerical)
+        """
+        bars = read_off(self)
+        path = bars.saddle_row.clamp_min(0) // self.values.shape[1]
+        decrease = self.last_decrease[path].masked_fill(~bars.is_finite, 0)
+        converged = self.minima.converged[bars.minimum_row]
+        columns = {
+            "gradient_norm": self.minima.gradient_norm[bars.minimum_row],
+            "last_decrease": decrease,
+            "minimum_converged": converged,
+            "both_ends_converged": converged & (decrease <= self.height_tolerance),
+        }
+        known = self.saddle_evidence
+        evidence = [known[i] if end else None for i, end in zip(path.tolist(), bars.is_finite.tolist(), strict=True)]
+        table = bars.table().assign(**{name: column.cpu().numpy() for name, column in columns.items()})
+        return table.assign(saddle_evidence=categories(evidence))
+
+    def plot(self, **options: Any) -> alt.LayerChart:
+        """The loss along the paths as a chart; options as of :func:`lossbarcode.charts.path_profiles`."""
+        from .. import charts  # Altair is slow to load
+
+        return charts.path_profiles(self, **options)
+
+
+def categories(evidence: list[SaddleEvidence] | list[SaddleEvidence | None]) -> Categorical:
+    """A column of evidence; None is a missing value."""
+    import pandas as pd
+
+    names = [None if one is None else one.value for one in evidence]
+    return pd.Categorical(names, categories=[one.value for one in SaddleEvidence])

@@ -1,0 +1,136 @@
+"""Who is next to whom: against brute force."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+
+import lossbarcode as lb
+from lossbarcode.sampled import _neighbor_table, _neighbors
+
+
+def brute_force(points, k):
+    distance = np.linalg.norm(points[:, None] - points[None], axis=-1)
+    np.fill_diagonal(distance, np.inf)
+    return np.sort(distance, 1)[:, :k]
+
+
+@pytest.mark.parametrize("search", [_neighbor_table.search_kd_tree, _neighbor_table.search_brute_force, _neighbor_table.search_all_pairs])
+@pytest.mark.parametrize("dimension", [1, 2, 6, 15])
+def test_every_search_finds_the_nearest(search, dimension, dtype, monkeypatch):
+    monkeypatch.setattr(_neighbors, "CHUNK", 1000)
+    points = torch.rand(300, dimension, dtype=dtype, generator=torch.Generator().manual_seed(dimension)) + 100
+    distance, index = search(points, 9)
+    tolerance = dict(rtol=1e-4, atol=1e-4) if dtype == torch.float32 else dict(rtol=1e-9, atol=1e-6)
+    assert torch.equal(index[:, 0], torch.arange(300))
+    found = (points[:, None] - points[index[:, 1:]]).norm(dim=2)
+    np.testing.assert_allclose(found, brute_force(points.double().numpy(), 8), rtol=1e-4 if dtype == torch.float32 else 1e-12)
+    np.testing.assert_allclose(distance[:, 1:], found, **tolerance)
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 3, 6, 15])
+def test_default_number_of_neighbors(dimension, device):
+    points = torch.rand(100, dimension, device=device)
+    table = lb.NeighborTable.from_points(points)
+    assert table.neighbors.shape == (100, max(2 * dimension, 8))
+    assert table.neighbors.device == points.device
+    assert (table.neighbors != torch.arange(100, device=device)[:, None]).all()
+    assert lb.NeighborTable.from_points(points[:4]).neighbors.shape == (4, 3)
+    assert lb.NeighborTable.from_points(points[:1]).neighbors.tolist() == [[0]]
+
+
+def test_duplicates_do_not_become_their_own_neighbors(device):
+    points = torch.zeros(20, 2, device=device)
+    table = lb.NeighborTable.from_points(points, 3)
+    assert table.neighbors.shape == (20, 3)
+    assert (table.neighbors != torch.arange(20, device=device)[:, None]).all()
+
+
+def test_radius_drops_long_edges():
+    points = torch.tensor([[0.0], [1.0], [3.0], [7.0]])
+    assert lb.NeighborTable.from_points(points, 1, radius=2.0).neighbors.tolist() == [[1], [0], [1], [3]]
+
+
+@pytest.mark.parametrize("shape", [(6,), (4, 5), (2, 3, 4), (1, 3, 1, 2)])
+def test_grid_neighbors_and_boundaries(shape):
+    n = math.prod(shape)
+    values = torch.rand(n, generator=torch.Generator().manual_seed(1))
+    label = torch.randint(0, 3, (n,), generator=torch.Generator().manual_seed(2))
+    places = np.stack(np.unravel_index(np.arange(n), shape), 1)
+    near = np.abs(places[:, None] - places[None]).sum(-1) <= 1
+    lowest = np.where(near, values.numpy()[None], np.inf).argmin(1)
+    grid = lb.Grid(shape)
+    assert grid.lowest(values).tolist() == lowest.tolist()
+    edges = {(int(u), int(v)) for us, vs in grid.boundary(label) for u, v in zip(us, vs, strict=True)}
+    assert edges == {(u, v) for u in range(n) for v in range(u + 1, n) if near[u, v] and label[u] != label[v]}
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 3, 4, 5, 6])
+@pytest.mark.parametrize("n", [2, 17, 60, 1009])
+def test_steps_of_a_lattice_are_its_shortest_vectors(dimension, n):
+    lattice = lb.Lattice.search(n, dimension, seed=3)
+    at = lattice.coordinates(torch.arange(n)).numpy()
+    assert len(np.unique(at, axis=0)) == n
+    assert ((at >= 0) & (at < n)).all()
+    assert at[:, 0].tolist() == list(range(n))
+    # every vector of the lattice that is shorter than n along each axis
+    down = np.arange(1, n)[:, None] * np.array(lattice.generator) % n
+    around = np.array(list(itertools.product((0, n), repeat=dimension)))
+    vectors = (down[:, None] - around[None]).reshape(-1, dimension)
+    vectors = vectors[(vectors[:, 0] > 0) & (np.abs(vectors) < n).all(1)]
+    expected = np.sort((vectors**2).sum(1))[: 2**dimension - 1]
+    found = (lattice.positive_steps**2).sum(1)
+    assert (found >= expected[: len(found)]).all()
+    if n >= 2**dimension:  # fewer points than corners have no neighborhood to speak of
+        assert found.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("dimension", range(1, 16))
+def test_lattices_are_even_in_one_piece_and_of_any_size(dimension):
+    for n in (1, 2, 3, 5, 100, 3001, 20_000):
+        samples = lb.sample(lambda points: torch.rand(len(points)), n, bounds=[[0, 1]] * dimension, method="lattice", seed=n)
+        assert len(samples) == n if dimension <= 6 else 0.9 * n - 1 <= len(samples) <= n
+        assert int((~lb.barcode(lb.basins(samples)).is_finite).sum()) == 1
+    unit = samples.points[:]
+    assert ((unit > 0) & (unit < 1)).all()
+    assert (unit.mean(0) - 0.5).abs().max() < 0.15  # three places an axis in fifteen dimensions
+    if dimension == 6:
+        # the density of packed balls: at best (E6) 1.29, of independent points about 0
+        shortest = np.linalg.norm(samples.neighbors.positive_steps[0]) / n * n ** (1 / 6)
+        assert shortest > 0.9
+
+
+def test_seeds_shift_a_lattice():
+    first, again, other = (lb.Lattice.search(1000, 3, seed=seed) for seed in (1, 1, 2))
+    assert first == again
+    assert first.generator == other.generator
+    assert first.shift != other.shift
+
+
+BAD = {
+    "lattice in seven dimensions": (lambda: lb.Lattice.search(100, 7), "dimension: expected at most 6, got 7; lb.sample"),
+    "lattice of too many": (lambda: lb.Lattice(4 * 10**9, (1,), (0,)), "Lattice.size: expected at most 3,000,000,000, got 4,000,000,000"),
+    "generator": (
+        lambda: lb.Lattice(5, (2, 1), (0, 0)),
+        r"Lattice.generator: expected one .* the first one 1, got \(2, 1\); Lattice.search",
+    ),
+    "shift": (lambda: lb.Lattice(5, (1, 2), (0, 5)), r"Lattice.shift: expected one whole number below 5 .* got \(0, 5\)"),
+    "shift of another dimension": (lambda: lb.Lattice(5, (1, 2), (0,)), "Lattice.shift"),
+    "no axis": (lambda: lb.Grid(()), "at least one axis"),
+    "empty axis": (lambda: lb.Grid((3, 0)), "Grid.shape: expected a whole number of at least 1, got 0"),
+    "not rows": (
+        lambda: lb.NeighborTable(torch.zeros(3, 2)),
+        r"expected int32 or int64 of shape \[n k\], got torch.float32 of shape \[3, 2\]",
+    ),
+    "one column": (lambda: lb.NeighborTable(torch.zeros(3, dtype=torch.int64)), r"of shape \[3\]"),
+    "rows of others": (
+        lambda: lb.NeighborTable(torch.tensor([[0, 2], [1, -1]])),
+        "expected rows 0 to 1, got -1 to 2; use a point's own row",
+    ),
+}
+
+
+def test_bad_input(bad_input):
+    bad_input()
