@@ -23,7 +23,7 @@ lint: .venv/installed
 	$(BIN)/basedpyright --level error
 
 check: lint
-	$(BIN)/python -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n logical -p no:benchmark
 
 # Needs nothing but Python.
 house:

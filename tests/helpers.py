@@ -8,6 +8,7 @@ import torch
 
 import lossbarcode as lb
 from lossbarcode._support import machine
+from lossbarcode.barcodes import _elder_rule
 
 
 def graph_of(values, edges, heights, saddle=None, device=None):
@@ -29,10 +30,10 @@ def columns_of(record):
 
 
 def both_ways(call):
-    """The answer of tensor operations, which is that of compiled loops to the last bit."""
+    """The answer of tensor operations and plain Python, which is that of compiled loops to the last bit."""
     answers = []
     for large in (math.inf, 0):
-        with mock.patch.object(machine, "NUMBA_MIN_SIZE", large):
+        with mock.patch.object(machine, "NUMBA_MIN_SIZE", large), mock.patch.object(_elder_rule, "COMPILED_MIN_SIZE", large):
             answers.append(call())
     tensors, loops = map(columns_of, answers)
     assert tensors.keys() == loops.keys()

@@ -6,11 +6,11 @@ from numba import njit
 
 
 def kernel(function):
-    """Compiled at the first call, and kept on the disk for the next process where there is a place for it."""
+    """The function, compiled at its first call. The machine code is stored for later processes where a folder can be written."""
     try:
         return njit(nogil=True, cache=True)(function)
     except RuntimeError:  # neither the package's folder nor the user's cache can be written
         return njit(nogil=True)(function)
 
 
-inlined = njit(inline="always")  # a call with this many arrays costs more than the work
+inlined = njit(inline="always")  # for functions whose work costs less than a call with so many arrays

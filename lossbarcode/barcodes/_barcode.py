@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .._support.pointers import gather_or_minus_one
+from .._support.pointers import gather_or_minus_one, pointer_jump
 from .._support.types import Rows, Values
-from ._elder_rule import nearest_kept_ancestor
 
 if TYPE_CHECKING:
     import altair as alt
@@ -168,3 +167,11 @@ class Barcode:
 
     def __repr__(self) -> str:
         return f"Barcode({len(self)} bars, {len(self) - int(self.is_finite.sum())} infinite{'; ' + self.name if self.name else ''})"
+
+
+def nearest_kept_ancestor(keep: Tensor, parent: Rows) -> Rows:
+    """For every bar the number, among those kept, of the first at or above it that is kept; -1: there is none."""
+    ancestor = torch.where(keep, torch.arange(len(keep), device=keep.device), parent)
+    ancestor = torch.where(ancestor >= 0, ancestor, len(ancestor))
+    ends = pointer_jump(torch.cat([ancestor, ancestor.new_tensor([len(ancestor)])]))[:-1]
+    return torch.where(ends < len(ancestor), keep.cumsum(0)[ends.clamp_max(len(ancestor) - 1)] - 1, -1)

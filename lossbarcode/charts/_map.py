@@ -26,7 +26,7 @@ from ._bars import FADED, MINIMUM, SADDLE, TOOLTIP, bars_frame, bars_panel, desc
 
 PIXELS = 280  # along each side of the shaded raster
 CELLS = 56  # along each side of the overlay that marks the selected basin
-# a color map that runs evenly from dark to light, also for color-blind readers
+# A color map that runs evenly from dark to light, also for color-blind readers
 CIVIDIS = ((0, 32, 76), (0, 66, 118), (87, 93, 109), (124, 123, 120), (166, 157, 117), (211, 193, 100), (255, 233, 69))
 
 
@@ -38,7 +38,7 @@ def basin_map(basins: Basins, bars: Barcode, *, limit: int = 30, width: int = 34
     to its saddle.
 
     Args:
-        basins: of samples of a loss of two parameters.
+        basins: basins of samples of a loss of two parameters.
         bars: their barcode.
         limit: the largest number of bars to show; the longest are shown, and the subtitle says how many of how many.
         width, height: size of the drawing, in pixels.
@@ -76,9 +76,9 @@ def dashboard(basins: Basins, bars: Barcode, *, limit: int = 30, width: int = 34
         # The three panels share one selection on purpose: https://github.com/vega/altair/issues/3891
         warnings.filterwarnings("ignore", message="Automatically deduplicated selection parameter")
         chart = alt.hconcat(plane, alt.vconcat(*panels))
-    subtitle = [bars.name, f"{count}; click to select one, double-click to clear"]
+    subtitle = [text for text in (bars.name, f"{count}; click to select one, double-click to clear") if text]
     title = alt.TitleParams("Minima and how hard they are to escape", subtitle=subtitle, anchor="start")
-    return chart.properties(title=title, description=f"Map, barcode and merge tree of {bars.name}: {count}.")
+    return chart.properties(title=title, description=f"Map, barcode and merge tree of {bars.name or 'a loss'}: {count}.")
 
 
 def map_panel(basins: Basins, shown: Barcode, rows: pd.DataFrame, pick: alt.Parameter, width: int, height: int) -> alt.LayerChart:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Int, Shaped
 from torch import Tensor
 
 from .._support.checks import check_count
@@ -46,8 +47,8 @@ class Data:
         tokens: of texts, the character of each token.
     """
 
-    train: tuple[Tensor, Tensor]
-    test: tuple[Tensor, Tensor]
+    train: tuple[Shaped[Tensor, "train ..."], Int[Tensor, "train ..."]]
+    test: tuple[Shaped[Tensor, "test ..."], Int[Tensor, "test ..."]]
     classes: int
     name: str
     tokens: str = ""

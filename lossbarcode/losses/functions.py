@@ -16,10 +16,10 @@ from operator import add
 from typing import TypeAlias
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from .._support.checks import check_count
-from .._support.types import Bounds, Points, Values
 
 __all__ = [
     "BENCHMARKS", "Alpine01", "AnyDimension", "BenchmarkFunction", "DoubleWell", "EggCrate", "HolderTable", "HumpCamel3", "HumpCamel6",
@@ -50,10 +50,10 @@ class BenchmarkFunction:
         return type(self).__name__
 
     @property
-    def bounds(self) -> Bounds:
+    def bounds(self) -> Float[Tensor, "d 2"]:
         return torch.tensor(self.box, dtype=torch.float64)
 
-    def __call__(self, points: Points) -> Values:
+    def __call__(self, points: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
         if points.ndim != 2 or points.shape[1] != len(self.box) or not points.is_floating_point():
             raise ValueError(
                 f"{self.name}: expected floating-point points of shape [n {len(self.box)}], "

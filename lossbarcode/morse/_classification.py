@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -10,57 +12,59 @@ from ._critical_points import CriticalPoints, cap_degenerate, same_place
 from ._newton import restricted
 from ._unit_cube_loss import UnitCubeLoss
 
-DEGENERATE_EXPONENT = 0.75  # eigenvalues below eps ** FLAT of the largest ones at a place count as zero
-PROBE_RADIUS = 1e-3  # how far from a place we look for a direction along which the loss rises all around
+DEGENERATE_EXPONENT = 0.75  # eigenvalues below eps to this power, times the largest one at a place, count as zero
+PROBE_RADIUS = 1e-3  # distance from a degenerate point at which gradients are looked at
 
 
-def classify(field: UnitCubeLoss, unit: Points, free: Tensor) -> CriticalPoints:
-    """Morse index of the points that are critical for the box: those on a face only where the loss grows inwards."""
-    values, gradient, hessian = field(unit)
+def classify(loss: UnitCubeLoss, unit: Points, free: Tensor) -> CriticalPoints:
+    """The stationary points that are critical for the box, with their Morse index. On a face the loss must grow inwards."""
+    values, gradient, hessian = loss(unit)
     hessian = restricted(hessian, free)
     eigenvalues, vectors = torch.linalg.eigh(hessian)
-    near = same_place(field)
-    # Across a face the loss must grow, at the place and a rounding error inside; if the two differ it is level there.
+    near = same_place(loss)
+    # Across a face the loss must grow, both at the place and a few roundings inside; where the two differ it is level.
     inward = torch.where(unit < 0.5, 1.0, -1.0) * ~free
-    _, inside = field(unit + 8 * field.eps * inward, order=1)
+    _, inside = loss(unit + 8 * loss.eps * inward, order=1)
     grows = (torch.minimum(gradient * inward, inside * inward) > 0) | free
     falls = (torch.maximum(gradient * inward, inside * inward) < 0) & ~free
-    # A critical point of the interior that happens to lie on a face is not one of Morse theory on a box.
+    # Morse theory on a box excludes critical points of the interior that happen to lie on a face.
     at_end = free & ((unit < near) | (unit > 1 - near))
-    flat = (eigenvalues.abs() <= field.eps**DEGENERATE_EXPONENT * eigenvalues.abs().amax(1, keepdim=True)).any(1)
-    degenerate = (~grows | at_end).any(1) | flat | ~hessian_confirmed(field, unit, free, eigenvalues, vectors)
+    flat = (eigenvalues.abs() <= loss.eps**DEGENERATE_EXPONENT * eigenvalues.abs().amax(1, keepdim=True)).any(1)
+    degenerate = (~grows | at_end).any(1) | flat | ~hessian_confirmed(loss, unit, free, eigenvalues, vectors)
     index = torch.where(degenerate, -1, (eigenvalues < 0).sum(1))
-    found = cap_degenerate(CriticalPoints(unit, free, values, hessian, index)[~falls.any(1)])
-    return found[~is_monotone_point(field, found)]
+    found = cap_degenerate(CriticalPoints(unit, free, values, hessian, index).select(~falls.any(1)))
+    return found.select(~is_monotone_point(loss, found))
 
 
-def slopes_around(gradient_at, unit: Points, free: Tensor, vectors: Tensor, far: float) -> tuple[Tensor, Points]:
-    """How steeply the loss rises away from places, a little off them along both ends of every eigenvector.
+def slopes_around(
+    gradient_at: Callable[[Points], Tensor], unit: Points, free: Tensor, vectors: Tensor, distance: float
+) -> tuple[Tensor, Points]:
+    """How steeply the loss rises away from places, at a distance from them in both directions of every eigenvector.
 
     Returns:
-        Slopes outwards ``[n 2d]``, zero along eigenvectors that only stand for coordinates that are not free; directions
+        Outward slopes ``[n 2d]``, zero along eigenvectors that only stand for coordinates that are not free; directions
         ``[n 2d d]``.
     """
     n, d = unit.shape
     directions = torch.cat([vectors.mT, -vectors.mT], 1) * free[:, None]
-    gradient = gradient_at((unit[:, None] + far * directions).clamp(0, 1).reshape(-1, d)).reshape(n, 2 * d, d)
+    gradient = gradient_at((unit[:, None] + distance * directions).clamp(0, 1).reshape(-1, d)).reshape(n, 2 * d, d)
     slopes = (gradient * directions).sum(-1)
-    return torch.where(directions.norm(dim=-1) < 0.5, 0, slopes), directions  # what rounding leaves of e_i is no direction
+    return torch.where(directions.norm(dim=-1) < 0.5, 0, slopes), directions  # ignore those that only round-off makes nonzero
 
 
-def hessian_confirmed(field: UnitCubeLoss, unit: Points, free: Tensor, eigenvalues: Tensor, vectors: Tensor) -> Tensor:
-    """Whether the gradient changes its sign along every free eigenvector as the eigenvalue says ``[n]``.
+def hessian_confirmed(loss: UnitCubeLoss, unit: Points, free: Tensor, eigenvalues: Tensor, vectors: Tensor) -> Tensor:
+    """Whether the slope along every free eigenvector has the sign of the eigenvalue, at a small distance on both sides ``[n]``.
 
-    It does not where a Hessian exists only at the point (|x|^1.5, say), or where another critical point is too near.
+    It has not where a Hessian exists only at the point itself (|x|^1.5, for example), or where another critical point is too near.
     """
-    slopes, _ = slopes_around(lambda place: field(place, 1)[1], unit, free, vectors, same_place(field))
+    slopes, _ = slopes_around(lambda place: loss(place, 1)[1], unit, free, vectors, same_place(loss))
     return ((slopes.sign() == eigenvalues.sign().repeat(1, 2)) | (slopes == 0)).all(1)
 
 
-def is_monotone_point(field: UnitCubeLoss, found: CriticalPoints) -> Tensor:
-    """Degenerate points around which the loss rises along one direction, as x³ does ``[n]``: no sublevel set changes there.
+def is_monotone_point(loss: UnitCubeLoss, found: CriticalPoints) -> Tensor:
+    """Whether a point is degenerate and the loss rises along one direction all around it, as x³ does ``[n]``.
 
-    The direction is that of the mean gradient on small spheres.
+    No sublevel set changes its topology there. The direction is that of the mean gradient on small spheres.
     """
     degenerate = found.index < 0
     unit, free = found.unit[degenerate], found.free[degenerate]
@@ -72,6 +76,6 @@ def is_monotone_point(field: UnitCubeLoss, found: CriticalPoints) -> Tensor:
     around = torch.cat([around, -around, around / 8, -around / 8]) * free[:, None]
     places = unit[:, None] + around
     inside = ((places >= 0) & (places <= 1)).all(-1).all(-1)
-    gradient = field(places.clamp(0, 1).reshape(-1, d), order=1)[1].reshape(n, -1, d) * free[:, None]
+    gradient = loss(places.clamp(0, 1).reshape(-1, d), order=1)[1].reshape(n, -1, d) * free[:, None]
     along = gradient.mean(1, keepdim=True)
     return torch.zeros_like(degenerate).masked_scatter_(degenerate, ((gradient * along).sum(-1) > 0).all(1) & inside)

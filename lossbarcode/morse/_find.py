@@ -11,12 +11,13 @@ from ..losses._protocols import Loss, name_of
 from ._classification import classify
 from ._critical_points import CriticalPoints, cap_degenerate, nearest_known, new_points, same_place
 from ._flow import integrate_lines
-from ._morse_complex import MorseComplex, Separatrices
+from ._morse_complex import MorseComplex
 from ._search import corners, search
+from ._separatrices import Separatrices
 from ._unit_cube_loss import UnitCubeLoss, check_hessian, check_smooth
 
-MAX_PARAMETERS = 12  # a box has 2^d corners, and 3^d faces of all kinds to be searched
-MAX_SEARCHES = 4  # searches: one, and another each time that a gradient line ended where no critical point was known
+MAX_PARAMETERS = 12  # a box has 2^d corners, and 3^d faces of all dimensions to be searched
+MAX_SEARCHES = 4  # another search follows whenever a gradient line ended at a critical point that was not known
 ESCAPE_DISTANCE = 0.1  # times eps^1/4, in sides of the box: how far from its saddle a separatrix begins
 
 
@@ -33,14 +34,14 @@ def morse_complex(
 ) -> MorseComplex:
     """All critical points of a smooth loss in a box, their Morse indices, and the gradient lines between them.
 
-    Newton iterations from many starts at once, in rounds, until as many starts again as it took to find everything have
-    found nothing new, or longer if the sum of (-1)^index says that something is missing. Gradient lines are those of the
-    box scaled to a cube.
+    Newton iterations from many starts at once, in rounds, until the number of starts is twice what it was at the last new point;
+    eight times, if the sum of (-1)^index shows that a point is missing. Gradient lines are those of the box scaled to a cube.
 
     Args:
         loss: pure batched callable, points ``[n d]`` to losses ``[n]``, twice differentiable by autograd.
         bounds: the box ``[d 2]``; default ``loss.bounds``.
-        starts: random starts a round, or four times the number of known points if that is more; as many again are made from those.
+        starts: random starts per round, or four times the number of known points if that is more. An equal number is made from known
+            points.
         rounds: the most rounds.
         seed: of the starts.
         device: where to compute; default the CPU.
@@ -48,11 +49,11 @@ def morse_complex(
         progress: show progress bars; default: when it takes over two seconds.
 
     Returns:
-        MorseComplex. Its ``completeness`` says whether the list of critical points can be complete.
+        MorseComplex. Its ``completeness`` tells whether the list of critical points can be complete.
 
     Raises:
         ValueError: if the loss is not smooth, not differentiable by autograd or not finite on the box, or if the box, counts
-            or dtype are not what they should be.
+            or dtype are not as described.
 
     Source:
         :cite:t:`barannikov1994framed`, :cite:t:`barannikov2023barcodes`.
@@ -79,46 +80,44 @@ def morse_complex(
         raise ValueError(f"bounds: expected at most {MAX_PARAMETERS} parameters, got {d}; use the sampled route, or fix some parameters")
     starts, rounds = check_count(starts, "starts"), check_count(rounds, "rounds")
     generator = torch.Generator().manual_seed(seed)
-    field = UnitCubeLoss(loss, box)
-    check_smooth(field, generator)
-    check_hessian(field, generator)
-    found = classify(field, *corners(field))
+    cube_loss = UnitCubeLoss(loss, box)
+    check_smooth(cube_loss, generator)
+    check_hessian(cube_loss, generator)
+    found = classify(cube_loss, *corners(cube_loss))
     searched = 0
     while True:
-        found = search(field, found, starts, rounds, generator, progress)
-        found = found[found.values.argsort(stable=True)]
-        separatrices, new = trace_separatrices(field, found, progress)
+        found = search(cube_loss, found, starts, rounds, generator, progress)
+        found = found.select(found.values.argsort(stable=True))
+        separatrices, new = trace_separatrices(cube_loss, found, progress)
         searched += 1
-        # ends in a valley of degenerate points, once there are such, are no news
+        # once there are degenerate points, more of them are no reason to search again: they may be those of a valley
         if searched == MAX_SEARCHES or not ((new.index >= 0).any() or (len(new) and (found.index >= 0).all())):
             break
         found = cap_degenerate(found.join(new))
-    return MorseComplex(field.place(found.unit), found.values, found.index, separatrices, box, name_of(loss))
+    return MorseComplex(cube_loss.place(found.unit), found.values, found.index, separatrices, box, name_of(loss))
 
 
-def trace_separatrices(field: UnitCubeLoss, found: CriticalPoints, progress: bool | None) -> tuple[Separatrices, CriticalPoints]:
-    """Separatrices of all points of index 1, and the ends of some that are critical points not yet known."""
+def trace_separatrices(loss: UnitCubeLoss, found: CriticalPoints, progress: bool | None) -> tuple[Separatrices, CriticalPoints]:
+    """Separatrices of all points of index 1, and those of their ends that are critical points not yet known."""
     saddle = (found.index == 1).nonzero().squeeze(1)
     down = torch.linalg.eigh(found.hessian[saddle])[1][:, :, 0] * found.free[saddle]
-    kinds = [(torch.cat([saddle, saddle]), torch.cat([down, -down]), False)]
-    if field.dimension == 2:
+    starts = [(torch.cat([saddle, saddle]), torch.cat([down, -down]), False)]
+    if loss.dimension == 2:
         inner = found.free[saddle].all(1)
         # From a saddle on an edge of the box one line goes up, from the saddle itself: the gradient does not vanish there.
         across = torch.stack([-down[:, 1], down[:, 0]], 1) * inner[:, None]
-        kinds.append((torch.cat([saddle, saddle[inner]]), torch.cat([across, -across[inner]]), True))
-    parts, new = [], found[:0]
-    for start, direction, up in kinds:
-        lines = integrate_lines(field, found.unit[start], ESCAPE_DISTANCE * field.eps**0.25 * direction, up=up, progress=progress)
-        target = (found.index == (field.dimension if up else 0)).nonzero().squeeze(1)
+        starts.append((torch.cat([saddle, saddle[inner]]), torch.cat([across, -across[inner]]), True))
+    new, n_lines = found.select(slice(0, 0)), 0
+    columns = []
+    for start, direction, up in starts:
+        lines = integrate_lines(loss, found.unit[start], ESCAPE_DISTANCE * loss.eps**0.25 * direction, up=up, progress=progress)
+        target = (found.index == (loss.dimension if up else 0)).nonzero().squeeze(1)
         end = torch.where(lines.left, -1, -2)
-        row, known = nearest_known(lines.end, found.unit[target], 2 * same_place(field))
-        known &= lines.arrived
+        row, known = nearest_known(lines.end, found.unit[target], 2 * same_place(loss))
+        known &= lines.converged
         end[known] = target[row[known]]
-        unit = lines.end[lines.arrived & ~known]
-        new = new.join(new_points(classify(field, unit, (unit > 0) & (unit < 1)), found.join(new), field))
-        parts.append((lines, start, end, up))
-    offset, columns = 0, []
-    for lines, start, end, up in parts:
-        columns.append((field.place(lines.unit), lines.line + offset, start, end, torch.full_like(start, up, dtype=torch.bool)))
-        offset += len(start)
+        unit = lines.end[lines.converged & ~known]
+        new = new.join(new_points(classify(loss, unit, (unit > 0) & (unit < 1)), found.join(new), loss))
+        columns.append((loss.place(lines.unit), lines.line + n_lines, start, end, torch.full_like(start, up, dtype=torch.bool)))
+        n_lines += len(start)
     return Separatrices(*(torch.cat(column) for column in zip(*columns, strict=True))), new

@@ -1,24 +1,26 @@
 """Gradient lines, all at once, in the unit cube.
 
-In: a :class:`Field` and places. Out: :class:`Lines`, followed down to a minimum or up to a maximum. A step follows the
+In: a :class:`UnitCubeLoss` and places. Out: :class:`Lines`, followed down to a minimum or up to a maximum. A step follows the
 gradient flow of the quadratic model exactly (the local quadratic approximation of Page and McIver, 1988): that is stable in the
-narrowest valley and, near its end, is a Newton step. It is taken only if loss and gradient in the middle and at the end of the
-step are as the model says and the loss falls, so that no ridge is jumped.
+narrowest valley and, near its end, is a Newton step. It is taken only if loss and gradient at its middle and at its end are as
+the model predicts and the loss falls, so that no step crosses a ridge.
 
 Downwards the flow is confined to the box: a coordinate that would leave is held at the end of the box. Upwards a line that
-leaves the box has ended, because no maximum of Morse theory on the box is out there.
+leaves the box has ended, because no maximum of Morse theory on the box lies beyond.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 
 import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from tqdm import tqdm
 
 from .._support.progress import tqdm_options
-from .._support.types import Points, Rows, Values
+from .._support.types import Points, Rows
 from ..losses._boxes import active_bounds
 from ._classification import slopes_around
 from ._critical_points import same_place
@@ -29,6 +31,9 @@ MAX_FLOW_STEP = 0.02  # of the box; lines are drawn from these
 STEP_TOLERANCE = 0.05  # error of a step's displacement, as a part of the step
 MAX_STEPS = 20_000  # a line through a valley whose floor is flat takes a few thousand
 
+Evaluate = Callable[..., tuple[Tensor, ...]]
+"""Values ``[n]``, gradients ``[n d]`` and, for order 2, Hessians ``[n d d]`` of the function whose descent the lines follow."""
+
 
 @dataclass(frozen=True)
 class Lines:
@@ -38,134 +43,157 @@ class Lines:
         unit: places along all lines, one line after the other ``[p d]``.
         line: the line of each place ``[p]``.
         end: where each line ends ``[m d]``.
-        arrived: whether that is a critical point ``[m]``; if not, the line has left the box or did not get on.
+        converged: whether that is a critical point ``[m]``; if not, the line has left the box or could not be continued.
         left: whether it has left the box ``[m]``.
     """
 
-    unit: Points
-    line: Rows
-    end: Points
-    arrived: Tensor
-    left: Tensor
+    unit: Float[Tensor, "p d"]
+    line: Int[Tensor, " p"]
+    end: Float[Tensor, "m d"]
+    converged: Bool[Tensor, " m"]
+    left: Bool[Tensor, " m"]
 
 
 @dataclass
 class FlowState:
-    """How far the lines have got that are on their way: places, what the loss is like there, and how long the next step is."""
+    """The lines that have not ended yet.
 
-    line: Rows
-    unit: Points
-    values: Values
-    gradient: Tensor
-    hessian: Tensor
-    time: Tensor
-    polished: Tensor  # whether the last step was the last Newton step
+    Attributes:
+        line: number of each line ``[l]``.
+        unit: place that it has reached ``[l d]``.
+        values, gradient, hessian: of the function there ``[l]``, ``[l d]``, ``[l d d]``.
+        time: length of the next step, in the time of the flow ``[l]``.
+        polished: whether the last step was a final Newton step ``[l]``.
+    """
 
-    def __getitem__(self, rows) -> FlowState:
-        return FlowState(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+    line: Int[Tensor, " l"]
+    unit: Float[Tensor, "l d"]
+    values: Float[Tensor, " l"]
+    gradient: Float[Tensor, "l d"]
+    hessian: Float[Tensor, "l d d"]
+    time: Float[Tensor, " l"]
+    polished: Bool[Tensor, " l"]
+
+    def select(self, rows: Tensor) -> FlowState:
+        """Some of the lines, by row numbers or by a mask."""
+        return FlowState(**{name: column[rows] for name, column in self.state_dict().items()})
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 class QuadraticModel:
-    """The quadratic model of the loss at places, along the coordinates that no end of the box holds."""
+    """The quadratic model of the function at each line's place, along the coordinates that are not held at an end of the box."""
 
-    def __init__(self, front: FlowState, held: Tensor):
-        self.front, self.held = front, held
-        self.slope = torch.where(held, 0, front.gradient)
-        self.eigenvalues, self.vectors = torch.linalg.eigh(restricted(front.hessian, ~held))
+    def __init__(self, state: FlowState, held: Bool[Tensor, "l d"]):
+        self.state, self.held = state, held
+        self.slope = torch.where(held, 0, state.gradient)
+        self.eigenvalues, self.vectors = torch.linalg.eigh(restricted(state.hessian, ~held))
 
     def flow(self, time: Tensor) -> tuple[Tensor, Tensor]:
-        """How far the gradient flow gets in ``time`` ``[n d]``, and how far per gradient along each eigenvector ``[n d]``."""
+        """The displacement by the gradient flow in ``time`` ``[l d]``, and how far per unit of slope along each eigenvector ``[l d]``."""
         reach = -torch.expm1((-self.eigenvalues * time[:, None]).clamp_max(50)) / self.eigenvalues
         reach = torch.where(self.eigenvalues == 0, time[:, None], reach)
         return -matvec(self.vectors, reach * matvec(self.vectors.mT, self.slope)), reach
 
     def error(self, place: Points, gradient: Tensor, reach: Tensor) -> Tensor:
-        """By how much the gradient found at a place would have displaced the step there, as a part of the step ``[n]``."""
-        step = place - self.front.unit
-        wrong = torch.where(self.held, 0, gradient - self.slope - matvec(self.front.hessian, step))
+        """By how much the gradient found at a place would have displaced the step there, as a part of the step ``[l]``."""
+        step = place - self.state.unit
+        wrong = torch.where(self.held, 0, gradient - self.slope - matvec(self.state.hessian, step))
         return (reach * matvec(self.vectors.mT, wrong)).norm(dim=1) / step.norm(dim=1)
 
 
-def leaving_coordinates(front: FlowState) -> Tensor:
-    """Which coordinates are at an end of the unit cube that the flow would cross ``[n d]``."""
-    return active_bounds(front.unit, front.gradient, front.unit.new_tensor([[0, 1]]))
-
-
-def integrate_lines(field: UnitCubeLoss, origin: Points, aside: Points, *, up: bool, progress: bool | None) -> Lines:
-    """Follow the gradient flow from a little aside of every origin, down to a minimum of the box or up to a maximum."""
+def integrate_lines(loss: UnitCubeLoss, origin: Points, offset: Points, *, up: bool, progress: bool | None) -> Lines:
+    """Follow the gradient flow from near every origin, at an offset from it, down to a minimum of the box or up to a maximum."""
     sign = -1.0 if up else 1.0
 
-    def state(unit: Points, order: int = 2) -> tuple[Tensor, ...]:
-        return tuple(sign * part for part in field(unit, order))
+    def evaluate(unit: Points, order: int = 2) -> tuple[Tensor, ...]:
+        return tuple(sign * part for part in loss(unit, order))
 
-    start, count = (origin + aside).clamp(0, 1), len(origin)
-    end, arrived, left = start.clone(), *torch.zeros(2, count, dtype=torch.bool, device=start.device)
-    values, gradient, hessian = state(start)
-    line, polished = torch.arange(count, device=start.device), torch.zeros_like(arrived)
-    rounding = 16 * field.eps * float(values.abs().amax()) if count else 0.0
-    # a first step that neither leaves the quadratic model nor is too long
-    time = MAX_FLOW_STEP / (MAX_FLOW_STEP * hessian.norm(dim=(1, 2)) + gradient.norm(dim=1)).clamp_min(torch.finfo(start.dtype).tiny)
-    front = FlowState(line, start, values, gradient, hessian, time, polished)
-    trail = [(line, origin), (line, start)]
+    state = first_state(evaluate, (origin + offset).clamp(0, 1))
+    count = len(origin)
+    end, converged, left = state.unit.clone(), *torch.zeros(2, count, dtype=torch.bool, device=origin.device)
+    rounding = 16 * loss.eps * float(state.values.abs().amax()) if count else 0.0
+    trail = [(state.line, origin), (state.line, state.unit)]
     with tqdm(total=count, desc="gradient lines", unit="line", **tqdm_options(progress)) as bar:
         for _ in range(MAX_STEPS):
-            crossing = leaving_coordinates(front)
-            model = QuadraticModel(front, torch.zeros_like(crossing) if up else crossing)
-            still, bottom, forced = stationary_points(state, model, field)
+            crossing = leaving_coordinates(state)
+            model = QuadraticModel(state, torch.zeros_like(crossing) if up else crossing)
+            still, bottom, forced = stationary_points(evaluate, model, loss)
             gone = crossing.any(1) & up
-            there = bottom & front.polished & ~gone
-            stuck = ~still & (front.time * model.slope.norm(dim=1) <= field.eps**1.5)
-            done = there | gone | stuck
-            end[front.line[done]] = front.unit[done]
-            arrived[front.line[there]], left[front.line[gone]] = True, True
+            ended = bottom & state.polished & ~gone
+            stuck = ~still & (state.time * model.slope.norm(dim=1) <= loss.eps**1.5)
+            done = ended | gone | stuck
+            end[state.line[done]] = state.unit[done]
+            converged[state.line[ended]], left[state.line[gone]] = True, True
             bar.update(int(done.sum()))
             if done.all():
                 break
-            front.polished = bottom
-            front = take_step(state, front, model, still, forced, rounding)[~done]
-            trail.append((front.line, front.unit))
-    owner, places = (torch.cat(parts) for parts in zip(*trail, strict=True))
-    order = owner.argsort(stable=True)
-    owner, places = owner[order], places[order]
-    moved = torch.ones_like(owner, dtype=torch.bool)  # a step that was refused leaves its line where it was
-    moved[1:] = (places[1:] != places[:-1]).any(1) | (owner[1:] != owner[:-1])
-    return Lines(places[moved], owner[moved], end, arrived, left)
+            state.polished = bottom
+            state = take_step(evaluate, model, still, forced, rounding).select(~done)
+            trail.append((state.line, state.unit))
+    return Lines(*along_lines(trail), end, converged, left)
 
 
-def stationary_points(state, model: QuadraticModel, field: UnitCubeLoss) -> tuple[Tensor, Tensor, Tensor]:
-    """Where the flow stands still, where that is at the bottom, and the step to take from there.
+def first_state(evaluate: Evaluate, start: Points) -> FlowState:
+    """All lines at their starts."""
+    values, gradient, hessian = evaluate(start)
+    line = torch.arange(len(start), device=start.device)
+    # a first step that neither leaves the quadratic model nor is too long
+    time = MAX_FLOW_STEP / (MAX_FLOW_STEP * hessian.norm(dim=(1, 2)) + gradient.norm(dim=1)).clamp_min(torch.finfo(start.dtype).tiny)
+    return FlowState(line, start, values, gradient, hessian, time, torch.zeros_like(line, dtype=torch.bool))
 
-    At the bottom that is a last Newton step, which can still tell which ends of the box hold. A saddle, or a place without a
+
+def along_lines(trail: list[tuple[Rows, Points]]) -> tuple[Points, Rows]:
+    """From lines and their places, step by step, to the places of one line after the other, and their lines."""
+    line, places = (torch.cat(parts) for parts in zip(*trail, strict=True))
+    order = line.argsort(stable=True)
+    line, places = line[order], places[order]
+    moved = torch.ones_like(line, dtype=torch.bool)  # a step that was refused leaves its line where it was
+    moved[1:] = (places[1:] != places[:-1]).any(1) | (line[1:] != line[:-1])
+    return places[moved], line[moved]
+
+
+def leaving_coordinates(state: FlowState) -> Tensor:
+    """Which coordinates are at an end of the unit cube that the flow would cross ``[l d]``."""
+    return active_bounds(state.unit, state.gradient, state.unit.new_tensor([[0, 1]]))
+
+
+def stationary_points(evaluate: Evaluate, model: QuadraticModel, loss: UnitCubeLoss) -> tuple[Tensor, Tensor, Tensor]:
+    """Which lines are at a stationary point ``[l]``, which of these are at the bottom ``[l]``, and their steps from there ``[l d]``.
+
+    At the bottom that is a final Newton step, after which other ends of the box may hold. A saddle, or a place without a
     gradient that is no critical point, is left downhill.
     """
     newton = newton_step(model.slope, model.eigenvalues, model.vectors)
-    still = newton.norm(dim=1) <= field.eps**0.5
+    still = newton.norm(dim=1) <= loss.eps**0.5
     bottom, forced = torch.zeros_like(still), torch.zeros_like(newton)
     if still.any():
-        at = model.front.unit[still], ~model.held[still], model.vectors[still]
-        slopes, directions = slopes_around(lambda unit: state(unit, 1)[1], *at, same_place(field))
+        at = model.state.unit[still], ~model.held[still], model.vectors[still]
+        slopes, directions = slopes_around(lambda unit: evaluate(unit, 1)[1], *at, same_place(loss))
         lowest = slopes.argmin(1)[:, None, None].expand(-1, 1, newton.shape[1])
         bottom[still] = (slopes >= 0).all(1)
-        forced[still] = field.eps**0.25 * directions.gather(1, lowest).squeeze(1)
+        forced[still] = loss.eps**0.25 * directions.gather(1, lowest).squeeze(1)
         forced[bottom] = newton[bottom]
     return still, bottom, forced
 
 
-def take_step(state, front: FlowState, model: QuadraticModel, still: Tensor, forced: Tensor, rounding: float) -> FlowState:
-    """One step of every line; one that the loss does not confirm is not taken, and shorter the next time."""
-    time = front.time
-    for _ in range(3):  # the model's path, cut where it is as long as a step may be
+def take_step(evaluate: Evaluate, model: QuadraticModel, still: Tensor, forced: Tensor, rounding: float) -> FlowState:
+    """One step of every line. A step that the loss does not confirm is not taken, and the next one is shorter."""
+    state = model.state
+    time = state.time
+    for _ in range(3):  # shorten the path of the model to the longest step that is allowed
         time = time * (0.9 * MAX_FLOW_STEP / model.flow(time)[0].norm(dim=1)).clamp_max(1)
     (half_step, half_reach), (step, reach) = model.flow(time / 2), model.flow(time)
     step[still], half_step[still] = forced[still], forced[still] / 2
-    half, trial = (front.unit + half_step).clamp(0, 1), (front.unit + step).clamp(0, 1)
-    (half_values, half_gradient), found = state(half, 1), state(trial)
+    half, trial = (state.unit + half_step).clamp(0, 1), (state.unit + step).clamp(0, 1)
+    (half_values, half_gradient), found = evaluate(half, 1), evaluate(trial)
     error = torch.maximum(model.error(half, half_gradient, half_reach), model.error(trial, found[1], reach))
-    falls = torch.maximum(half_values, found[0]) <= front.values + rounding
+    falls = torch.maximum(half_values, found[0]) <= state.values + rounding
     good = (falls & (error <= STEP_TOLERANCE) & (step.norm(dim=1) <= 1.5 * MAX_FLOW_STEP)) | still
     time = torch.where(good, torch.where(error < STEP_TOLERANCE / 4, 2.0, 1.0) * time, time / 3)
-    old = (front.unit, front.values, front.gradient, front.hessian)
+    old = (state.unit, state.values, state.gradient, state.hessian)
     unit, values, gradient, hessian = (
         torch.where(good.reshape(-1, *[1] * (a.ndim - 1)), b, a) for a, b in zip(old, (trial, *found), strict=True)
     )
-    return FlowState(front.line, unit, values, gradient, hessian, time, front.polished)
+    return FlowState(state.line, unit, values, gradient, hessian, time, state.polished)

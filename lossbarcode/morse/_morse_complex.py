@@ -1,7 +1,7 @@
-"""The gradient Morse complex of a loss on a box: critical points, gradient lines between them, and a certificate.
+"""The gradient Morse complex of a loss on a box: critical points, gradient lines between them, and a completeness check.
 
-In: a loss and its box. Out: :class:`MorseComplex`, whose graph has the barcode of minima exactly, up to the precision of the
-solver. It judges the sampled route, which needs neither smoothness nor few parameters.
+In: what :mod:`._find` has found. Out: :class:`MorseComplex`, whose graph has the barcode of minima to the precision of the solver, if
+the list of critical points is complete. It is the reference for the sampled route, which needs neither smoothness nor few parameters.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from .._support.types import AnyArray, Bounds, Points, Rows, Values
+from .._support.types import AnyArray
 from ..barcodes._barcode import Barcode
 from ..barcodes._canonical_form import boundary_of_boundary
 from ..barcodes._graph import Graph
@@ -22,29 +23,15 @@ from ..barcodes._read_off import bars_of_pairs
 from ..barcodes._source import Source
 from ._critical_points import euler_sum
 from ._loops import loops
+from ._separatrices import Separatrices
 
 if TYPE_CHECKING:
+    import altair as alt
     from pandas import DataFrame
 
+    from ..sampled._samples import Samples
 
-@dataclass(frozen=True, eq=False)
-class Separatrices:
-    """Gradient lines from the 1-saddles: down to minima, and in two dimensions up to maxima.
-
-    Attributes:
-        points: places along all lines, one line after the other, each from its saddle on ``[p d]``.
-        line_of_point: the line of each place ``[p]``.
-        saddle_row: row of each line's saddle in the complex ``[l]``.
-        end_row: row of the critical point where it ends ``[l]``; -1: an ascending line that left the box, where there is no
-            maximum; -2: a line that did not arrive at a critical point that is known.
-        is_ascending: whether it leads up ``[l]``, bool.
-    """
-
-    points: Points
-    line_of_point: Rows
-    saddle_row: Rows
-    end_row: Rows
-    is_ascending: Tensor
+Completeness: TypeAlias = Literal["complete", "incomplete", "unknown"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,18 +44,18 @@ class MorseComplex(Source):
     Attributes:
         points: critical points, ascending in value ``[c d]``.
         values: loss at each ``[c]``.
-        index: Morse index: the number of independent directions in which the loss curves downwards ``[c]``; -1: degenerate,
-            where the Hessian does not tell.
+        index: Morse index: the number of independent directions in which the loss curves downwards ``[c]``; -1: degenerate, where
+            the Hessian does not determine it.
         separatrices: gradient lines from the points of index 1.
         bounds: the box ``[d 2]``.
         name: of the loss.
     """
 
-    points: Points
-    values: Values
-    index: Rows
+    points: Float[Tensor, "c d"]
+    values: Float[Tensor, " c"]
+    index: Int[Tensor, " c"]
     separatrices: Separatrices
-    bounds: Bounds
+    bounds: Float[Tensor, "d 2"]
     name: str = ""
 
     @cached_property
@@ -83,29 +70,29 @@ class MorseComplex(Source):
         number[minimum] = torch.arange(len(minimum), device=minimum.device)
         lines = self.separatrices
         down = (~lines.is_ascending).nonzero().squeeze(1)
-        down = down[lines.saddle_row[down].argsort(stable=True)].reshape(-1, 2)  # the two of each saddle
+        down = down[lines.saddle_row[down].argsort(stable=True)].reshape(-1, 2)  # two per saddle
         down = down[(lines.end_row[down] >= 0).all(1)]
         saddle = lines.saddle_row[down[:, 0]]
         return Graph(self.values[minimum], number[lines.end_row[down]], self.values[saddle], minimum, saddle)
 
     @property
     def euler_deficit(self) -> int:
-        """What the sum of (-1)^index over the points that are not degenerate lacks to 1, the Euler characteristic of a box."""
+        """1, the Euler characteristic of a box, minus the sum of (-1)^index over the points that are not degenerate."""
         return 1 - euler_sum(self.index)
 
     @property
-    def completeness(self) -> str:
-        """What the sum of (-1)^index and the separatrices say about this list of critical points.
+    def completeness(self) -> Completeness:
+        """Whether this list of critical points can be complete, by the sum of (-1)^index and by the separatrices.
 
-        - ``"complete"``: the sum is 1, as on every box, and all separatrices arrive and join all minima. That is necessary, not
-          sufficient: a minimum and a saddle that are both missing may go unseen.
-        - ``"incomplete"``: the sum is not 1 (see ``euler_deficit``), a separatrix did not arrive, or the minima are in pieces.
-        - ``"unknown"``: there are degenerate points, for which the sum says nothing.
+        - ``"complete"``: the sum is 1, as it is on every box, and all separatrices converge and join all minima. That is necessary, not
+          sufficient: if both a minimum and a saddle are missing, this may go unnoticed.
+        - ``"incomplete"``: the sum is not 1 (see ``euler_deficit``), a separatrix did not converge, or the minima are not all joined.
+        - ``"unknown"``: there are degenerate points, with which the sum means nothing.
         """
         if (self.index < 0).any():
             return "unknown"
-        arrived = bool((self.separatrices.end_row > -2).all())
-        whole = self.euler_deficit == 0 and arrived and bool((self.index == 0).any()) and n_components(self.graph) == 1
+        converged = bool((self.separatrices.end_row > -2).all())
+        whole = self.euler_deficit == 0 and converged and bool((self.index == 0).any()) and n_components(self.graph) == 1
         return "complete" if whole else "incomplete"
 
     @property
@@ -114,7 +101,7 @@ class MorseComplex(Source):
         return self.completeness == "complete"
 
     def caution(self, n_infinite: int) -> str | None:
-        """Bars may be missing where critical points are."""
+        """A warning that bars may be missing, unless the list of critical points is complete."""
         if self.is_complete:
             return None
         return f"bars may be missing: {self!r}; use more starts or rounds, and compare with the sampled route"
@@ -128,25 +115,26 @@ class MorseComplex(Source):
                 "gradient lines between points of higher index come in families; use lb.sample(..., method='grid')"
             )
         if caution := self.caution(1):
-            warnings.warn(caution, stacklevel=4)
-        return bars_of_pairs(self.values, loops(self) if degree == 1 and d == 2 else [], degree, self.name)
+            warnings.warn(caution, stacklevel=4)  # the caller of lb.barcode or lb.obstruction_score, which both call read_off
+        pairs = loops(self.values, self.index, self.separatrices) if degree == 1 and d == 2 else []
+        return bars_of_pairs(self.values, pairs, degree, self.name)
 
     def boundary(self) -> list[list[int]]:
         """The boundary of each critical point over Z/2, as rows of the complex: what :func:`canonical_form` takes.
 
-        The boundary of a 1-saddle is the minima at the ends of its two descending separatrices, that of a maximum in the plane
-        the saddles from which an odd number of ascending ones leads to it.
+        The boundary of a 1-saddle consists of the minima at the ends of its two descending separatrices; that of a maximum in the
+        plane, of the saddles from which an odd number of ascending separatrices leads to it.
 
         Raises:
-            ValueError: if there are more than two parameters, if the certificate is not ``"complete"``, or if lines run from saddle
-                to saddle (the loss is not Morse-Smale) such that no boundary comes out.
+            ValueError: if there are more than two parameters, if the list of critical points is not ``"complete"``, or if lines run
+                from saddle to saddle (the loss is not Morse-Smale), so that this is no boundary.
         """
         if self.points.shape[1] > 2:
             raise ValueError(
                 f"boundary: expected one or two parameters, got {self.points.shape[1]}; above two, gradient lines between points of "
-                "higher index come in families, and only the barcode of index 0 is computed"
+                "higher index come in families, and only the barcode of degree 0 is computed"
             )
-        if self.completeness != "complete":
+        if not self.is_complete:
             raise ValueError(f"boundary: expected a complete list of critical points, got {self}; use more starts or rounds")
         columns = [set() for _ in range(len(self.index))]
         lines = self.separatrices
@@ -155,8 +143,8 @@ class MorseComplex(Source):
                 columns[end if rising else start] ^= {start if rising else end}
         if boundary_of_boundary(columns):
             raise ValueError(
-                f"boundary: expected gradient lines that run from no saddle to another, got some that do (a symmetry, say) in {self}; "
-                "barcodes do not need the boundary, and tilting the loss a little removes such lines"
+                f"boundary: expected gradient lines that run from no saddle to another, got some that do, maybe by a symmetry, in {self}; "
+                "barcodes do not need the boundary; to remove such lines, tilt the loss a little"
             )
         return [sorted(column) for column in columns]
 
@@ -168,22 +156,16 @@ class MorseComplex(Source):
             if gone.dtype != torch.int64 or int(gone.min()) < 0 or int(gone.max()) >= len(keep):
                 raise ValueError(f"rows: expected row numbers from 0 to {len(keep) - 1}, got {gone.tolist()}")
             keep[gone] = False
-        number = torch.where(keep, keep.cumsum(0) - 1, -2)
-        lines = self.separatrices
-        end = torch.where(lines.end_row >= 0, number[lines.end_row], lines.end_row)
-        stays = keep[lines.saddle_row]
-        places = stays[lines.line_of_point]
-        line = (stays.cumsum(0) - 1)[lines.line_of_point[places]]
-        left = Separatrices(lines.points[places], line, number[lines.saddle_row[stays]], end[stays], lines.is_ascending[stays])
-        return replace(self, points=self.points[keep], values=self.values[keep], index=self.index[keep], separatrices=left)
+        lines = self.separatrices.restricted_to(keep)
+        return replace(self, points=self.points[keep], values=self.values[keep], index=self.index[keep], separatrices=lines)
 
     def table(self) -> DataFrame:
         """The critical points as a ``pandas.DataFrame``: value, index, kind, whether on the boundary, coordinates.
 
         Example:
             >>> import lossbarcode as lb
-            >>> complex_ = lb.morse_complex(lb.functions.DoubleWell())
-            >>> print(complex_.table().round(3))
+            >>> morse = lb.morse_complex(lb.functions.DoubleWell())
+            >>> print(morse.table().round(3))
                value  index     kind  boundary     x1
             0 -0.322      0  minimum     False -0.731
             1 -0.181      0  minimum     False  0.681
@@ -203,6 +185,17 @@ class MorseComplex(Source):
         }
         return pd.DataFrame(columns | {f"x{i + 1}": column for i, column in enumerate(self.points.T.cpu().numpy())})
 
+    def plot(self, samples: Samples, **options: Any) -> alt.LayerChart:
+        """The critical points and separatrices of a loss of two parameters as a map, on samples of the same loss for the shading.
+
+        Args:
+            samples: of the same loss on the same box.
+            options: as of :func:`lossbarcode.charts.morse_map`.
+        """
+        from .. import charts  # Altair is slow to load
+
+        return charts.morse_map(self, samples, **options)
+
     def __repr__(self) -> str:
         counts = torch.bincount(self.index[self.index >= 0], minlength=2).tolist()
         degenerate = int((self.index < 0).sum())
@@ -212,7 +205,7 @@ class MorseComplex(Source):
 
 
 def n_components(graph: Graph) -> int:
-    """In how many pieces the minima are."""
+    """Number of connected components of a graph."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 

@@ -1,6 +1,6 @@
 """A loss on the unit cube with gradient and Hessian, and the test that it has them.
 
-In: a loss and its box. Out: :class:`Field`, which everything in this folder asks for values and derivatives. Places are
+In: a loss and its box. Out: :class:`UnitCubeLoss`, which everything in this folder asks for values and derivatives. Places are
 measured in sides of the box (0 to 1 along every axis), so that nothing depends on the units of the parameters.
 """
 
@@ -15,9 +15,9 @@ from torch import Tensor
 from .._support.types import Bounds, Points
 from ..losses._protocols import Loss, check_differentiable, check_loss_output
 
-CHUNK_SIZE = 1 << 14  # places a call: the graph of a Hessian keeps tens of numbers a coordinate and operation alive
-N_SEGMENTS, SEGMENT_LENGTH = 1 << 14, 1 / 16  # how many the search for kinks halves, and how long they are
-MIN_JUMP = 1e-5  # of the range over the box: a smaller kink is not looked for
+CHUNK_SIZE = 1 << 14  # places per call: the graph of a Hessian keeps tens of numbers alive per coordinate and operation
+N_SEGMENTS, SEGMENT_LENGTH = 1 << 14, 1 / 16  # segments that the search for kinks halves, and their length
+MIN_JUMP = 1e-5  # of the range over the box: smaller jumps are not detected
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ class UnitCubeLoss:
         """Losses ``[n]``, gradients ``[n d]`` and, for order 2, Hessians ``[n d d]``.
 
         Raises:
-            ValueError: if the loss breaks its promise: shape, dtype, finite values, differentiable by autograd.
+            ValueError: if the loss returns another shape, dtype or device, or something that is not finite, or if autograd cannot
+                differentiate it.
         """
         parts = [self.chunk(chunk, order) for chunk in unit.split(CHUNK_SIZE)]
         return tuple(torch.cat(column) for column in zip(*parts, strict=True))
@@ -59,9 +60,9 @@ class UnitCubeLoss:
             (gradient,) = torch.autograd.grad(values.sum(), places, create_graph=order == 2, materialize_grads=True)
             found = [values.detach(), gradient.detach() * width]
             if order == 2:
-                # rows do not depend on each other, so one backward pass gives one line of every Hessian
-                lines = [hessian_row(gradient[:, i], places, last=i == len(width) - 1) for i in range(len(width))]
-                hessian = torch.stack(lines, 1) * width[:, None] * width
+                # places do not depend on each other, so one backward pass gives one row of every Hessian
+                rows = [hessian_row(gradient[:, i], places, last=i == len(width) - 1) for i in range(len(width))]
+                hessian = torch.stack(rows, 1) * width[:, None] * width
                 found.append((hessian + hessian.mT) / 2)
         for what, tensor in zip(("loss", "gradient", "Hessian"), found, strict=False):
             bad = ~tensor.isfinite()[..., None].flatten(1).all(1)
@@ -81,22 +82,22 @@ def hessian_row(slope: Tensor, places: Points, last: bool) -> Tensor:
     return torch.autograd.grad(slope.sum(), places, retain_graph=not last, materialize_grads=True)[0]
 
 
-def check_smooth(field: UnitCubeLoss, generator: torch.Generator) -> None:
+def check_smooth(loss: UnitCubeLoss, generator: torch.Generator) -> None:
     """Refuse a loss with kinks or jumps.
 
     Short random segments all over the box are halved, always keeping the half over which loss and gradient change most,
-    until their ends are next to each other in floating point. Over no distance a smooth function does not change; one
-    with a kink, or a jump, on the way does. (A kink in a set too thin for a segment to meet, such as the tip of a cone,
-    goes unseen here; the certificate may still tell.)
+    until their ends are nearly neighbors in floating point. A smooth function hardly changes between them, one with a kink or
+    a jump there does. A kink in a set too thin for segments to meet, such as the tip of a cone, is not found here; the
+    completeness check may still show it.
     """
-    d, (dtype, device) = field.dimension, (field.bounds.dtype, field.bounds.device)
+    d, (dtype, device) = loss.dimension, (loss.bounds.dtype, loss.bounds.device)
     middle = torch.rand(N_SEGMENTS, d, dtype=dtype, generator=generator).to(device)
     along = torch.randn(N_SEGMENTS, d, dtype=dtype, generator=generator).to(device)
     along *= SEGMENT_LENGTH / along.norm(dim=1, keepdim=True)
     low, high = (middle - along / 2).clamp(0, 1), (middle + along / 2).clamp(0, 1)
 
     def state(unit: Points) -> Tensor:
-        values, gradient = field(unit, order=1)
+        values, gradient = loss(unit, order=1)
         return torch.cat([values[:, None], gradient], 1)
 
     def change(a: Tensor, b: Tensor) -> Tensor:
@@ -104,20 +105,20 @@ def check_smooth(field: UnitCubeLoss, generator: torch.Generator) -> None:
 
     at_low, at_high = state(low), state(high)
     scale = torch.maximum(at_low, at_high).amax(0) - torch.minimum(at_low, at_high).amin(0)
-    # what changes by rounding only has no range of its own
+    # What changes only by rounding has no range of its own.
     size = torch.maximum(at_low.abs(), at_high.abs()).amax(0)
     size[1:] = size[1:].amax()
-    scale = scale.maximum(256 * field.eps / MIN_JUMP * size).clamp_min(torch.finfo(dtype).tiny)
-    for _ in range(int(math.log2(SEGMENT_LENGTH / (64 * field.eps)))):
+    scale = scale.maximum(256 * loss.eps / MIN_JUMP * size).clamp_min(torch.finfo(dtype).tiny)
+    for _ in range(int(math.log2(SEGMENT_LENGTH / (64 * loss.eps)))):
         middle = (low + high) / 2
         at_middle = state(middle)
         left = (change(at_low, at_middle) >= change(at_middle, at_high))[:, None]
         low, high = torch.where(left, low, middle), torch.where(left, middle, high)
         at_low, at_high = torch.where(left, at_low, at_middle), torch.where(left, at_middle, at_high)
     jump = change(at_low, at_high)
-    if float(jump.max()) > max(MIN_JUMP, 4e5 * field.eps):  # float32 tells a kink from rounding only if it is a large one
+    if float(jump.max()) > max(MIN_JUMP, 4e5 * loss.eps):  # in float32 only large kinks stand out from rounding
         worst = int(jump.argmax())
-        where = [round(t, 6) for t in field.place(low[worst]).tolist()]
+        where = [round(t, 6) for t in loss.place(low[worst]).tolist()]
         what = "gradient" if ((at_high - at_low).abs() / scale)[worst].argmax() > 0 else "value"
         raise ValueError(
             f"loss: expected a function with a continuous gradient, got one whose {what} jumps near {where}; Morse theory needs "
@@ -125,17 +126,17 @@ def check_smooth(field: UnitCubeLoss, generator: torch.Generator) -> None:
         )
 
 
-def check_hessian(field: UnitCubeLoss, generator: torch.Generator) -> None:
-    """Refuse a loss whose second derivatives, by autograd, are not those of its gradient: one written with a backward of its own."""
-    d, dtype = field.dimension, field.bounds.dtype
-    unit = 0.01 + 0.98 * torch.rand(64, d, dtype=dtype, generator=generator).to(field.bounds.device)
-    along = torch.randn(64, d, dtype=dtype, generator=generator).to(field.bounds.device)
-    along *= field.eps ** (1 / 3) / along.norm(dim=1, keepdim=True)
-    _, gradient, hessian = field(unit)
-    change = field(unit + along, order=1)[1] - field(unit - along, order=1)[1]
+def check_hessian(loss: UnitCubeLoss, generator: torch.Generator) -> None:
+    """Refuse a loss whose Hessian by autograd does not match its gradients, as with a backward pass of its own."""
+    d, dtype = loss.dimension, loss.bounds.dtype
+    unit = 0.01 + 0.98 * torch.rand(64, d, dtype=dtype, generator=generator).to(loss.bounds.device)
+    along = torch.randn(64, d, dtype=dtype, generator=generator).to(loss.bounds.device)
+    along *= loss.eps ** (1 / 3) / along.norm(dim=1, keepdim=True)
+    _, gradient, hessian = loss(unit)
+    change = loss(unit + along, order=1)[1] - loss(unit - along, order=1)[1]
     expected = 2 * (hessian @ along[..., None]).squeeze(-1)
     wrong = (change - expected).norm(dim=1) > 0.5 * torch.maximum(change.norm(dim=1), expected.norm(dim=1))
-    rounding = 1e3 * field.eps * gradient.norm(dim=1)
+    rounding = 1e3 * loss.eps * gradient.norm(dim=1)
     if (wrong & (change.norm(dim=1) > rounding)).sum() > 32:
         raise ValueError(
             "loss: expected a function that autograd can differentiate twice, got one whose Hessian, by autograd, does not say how its "

@@ -1,11 +1,11 @@
-"""Time to a barcode: exact by the Morse complex, and from 10^5, 10^6 and 10^7 samples, whose error stands beside."""
+"""Time to a barcode: exact by the Morse complex, and from 10^5, 10^6 and 10^7 samples, with their error."""
 
 import pytest
 import torch
 
 import lossbarcode as lb
 
-LOSSES = [lb.functions.HumpCamel6(), lb.functions.EggCrate(), lb.functions.Schwefel26(2)]
+LOSSES = [lb.functions.SixHumpCamel(), lb.functions.EggCrate(), lb.functions.Schwefel26(2)]
 
 
 def by_morse(loss):

@@ -1,4 +1,4 @@
-"""Gradients of many networks at once: beside a loop over them, and beside one network on as many rows (equal arithmetic)."""
+"""Gradients of many networks at once, compared with a loop over them and with one network on as many rows (equal arithmetic)."""
 
 import pytest
 import torch

@@ -105,7 +105,7 @@ def test_map_shows_minima_and_saddles_where_they_are(camel):
 
 @pytest.mark.parametrize("method", ["sobol", "grid"])
 def test_the_overlay_covers_each_basin(method):
-    """Strips of the picked basin: their area is that of the basin, within a cell along its edge."""
+    """The strips of each basin cover the area of the basin, up to one cell along its edge."""
     basins = lb.basins(lb.sample(lb.functions.SixHumpCamel(), 20_000, method=method))
     bars = lb.barcode(basins)
     strips = rows_of(lb.charts.dashboard(basins, bars), "x2")
@@ -122,7 +122,7 @@ def test_panels_of_the_dashboard_share_one_selection(camel):
     spec = json.loads(chart.to_json())
     (pick,) = spec["params"]
     plane, right = spec["hconcat"]
-    for panel in (plane, *right["vconcat"]):  # in each there is one mark that picks
+    for panel in (plane, *right["vconcat"]):  # each has exactly one mark that takes clicks
         assert len([layer for layer in panel["layer"] if layer.get("name") in pick["views"]]) == 1
 
 

@@ -1,6 +1,7 @@
 """Data sets: the embedded ones, and files of the papers' sets in small."""
 
 import json
+import sys
 
 import datasets
 import numpy as np
@@ -38,6 +39,12 @@ def test_numerals_are_words_of_all_languages():
     assert torch.equal(inputs[:, 1:], targets[:, :-1])
     assert int(inputs.max()) < data.classes == len(data.tokens)
     assert torch.equal(inputs, lb.data.numerals(("en", "de", "fr"), limit=500, context=16).train[0])
+
+
+def test_numerals_need_an_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "num2words", None)
+    with pytest.raises(ImportError, match=r"numerals: expected the package num2words, got none; pip install 'lossbarcode\[datasets\]'"):
+        lb.data.numerals()
 
 
 def test_rare_characters_become_one():
@@ -79,7 +86,7 @@ def test_sets_of_the_papers_from_local_files(name, tmp_path):
 
 
 def test_oscar_from_local_files(tmp_path):
-    """The layout of the repository: a folder a language, zstandard, one JSON object a line."""
+    """The layout of the repository: a folder per language, zstandard, one JSON object per line."""
     texts = {"de": "Ein kurzer Text\u2028der fast nichts sagt.", "fr": "Un texte court,\nqui ne dit presque rien."}
     for language, text in texts.items():
         lines = [json.dumps({"content": f"{text} {i}", "metadata": {"id": i}}, ensure_ascii=False) for i in range(9)]
@@ -107,3 +114,5 @@ def test_nothing_is_fetched_unasked(tmp_path):
         lb.data.text_windows("short")
     with pytest.raises(ValueError, match="limit: expected a whole number of at least 1, got 0"):
         lb.data.numerals(limit=0)
+    with pytest.raises(ValueError, match="vocabulary_size: expected a whole number of at least 1, got 0"):
+        lb.data.text_windows("abc" * 100, vocabulary_size=0)

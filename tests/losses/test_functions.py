@@ -18,9 +18,9 @@ INSTANCES = [f() for f in ALL] + [f(dimension) for f in ANY_DIMENSION for dimens
 # Known values of the standard definitions: (function, point, value). Each follows by hand or from the survey's optimum.
 KNOWN = [
     (lb.functions.DoubleWell(), [1.0], 0.1),
-    (lb.functions.HumpCamel3(), [0.0, 0.0], 0.0),
-    (lb.functions.HumpCamel3(), [1.0, 1.0], 2 - 1.05 + 1 / 6 + 2),
-    (lb.functions.HumpCamel6(), [0.08984201, -0.71265640], -1.03162845),
+    (lb.functions.ThreeHumpCamel(), [0.0, 0.0], 0.0),
+    (lb.functions.ThreeHumpCamel(), [1.0, 1.0], 2 - 1.05 + 1 / 6 + 2),
+    (lb.functions.SixHumpCamel(), [0.08984201, -0.71265640], -1.03162845),
     (lb.functions.Langermann(), [2.00299219, 1.00609594], -5.1621259),
     (lb.functions.HolderTable(), [8.05502, 9.66459], -19.2085),
     (lb.functions.PenHolder(), [9.64616772, 9.64616772], -0.96353483),
@@ -48,6 +48,10 @@ def test_known_values(loss, point, value):
 
 def test_every_function_has_a_known_value():
     assert {type(loss) for loss, _, _ in KNOWN} == set(ALL)
+
+
+def test_names_of_the_papers():
+    assert (lb.functions.HumpCamel3, lb.functions.HumpCamel6) == (lb.functions.ThreeHumpCamel, lb.functions.SixHumpCamel)
 
 
 @pytest.mark.parametrize("loss", INSTANCES, ids=lambda f: f.name)
@@ -95,12 +99,12 @@ def test_bounds_and_source(loss):
 @pytest.mark.parametrize("shape", [(2,), (5, 3), (0,), (2, 5, 2)])
 def test_wrong_shapes(shape, as_users_call):
     with pytest.raises(ValueError, match=r"SixHumpCamel: expected floating-point points of shape \[n 2\], got torch.float32 of shape"):
-        lb.functions.HumpCamel6()(torch.zeros(shape))
+        lb.functions.SixHumpCamel()(torch.zeros(shape))
 
 
-def test_integer_points():
+def test_integer_points(as_users_call):
     with pytest.raises(ValueError, match=r"got torch.int64 of shape \[4, 2\]"):
-        lb.functions.HumpCamel6()(torch.zeros(4, 2, dtype=torch.int64))
+        lb.functions.SixHumpCamel()(torch.zeros(4, 2, dtype=torch.int64))
 
 
 @pytest.mark.parametrize("dimension", [0, -1, 1.5, True])

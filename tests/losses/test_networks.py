@@ -26,7 +26,7 @@ def images(n=20, side=4, seed=0, dtype=torch.float64):
 
 
 def plain_loss(loss, point, module, inputs, targets, penalty, batch_size):
-    """Mean over batches and penalty, by a module that holds the parameters, trained as everybody does."""
+    """Mean over batches and penalty, by a module that holds the parameters and is differentiated in the usual way."""
     module = copy.deepcopy(module)
     nn.utils.vector_to_parameters(point, module.parameters())
     for part in module.modules():
@@ -66,6 +66,45 @@ def test_hessian_products_are_differences_of_gradients(name):
     step = 1e-6 * vectors
     expected = (loss.value_and_gradient(points + step)[1] - loss.value_and_gradient(points - step)[1]) / 2e-6
     torch.testing.assert_close(loss.hessian_product(points, vectors), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["tanh", "CNN with BatchNorm"])
+def test_hessians_are_made_of_products(name):
+    loss = lb.networks.network_loss(NETWORKS[name]().double(), images(), l2=0.01, batch_size=7)
+    points = loss.initial_parameters(2)
+    found = loss.hessian(points)
+    assert torch.equal(found, found.mT)
+    vectors = torch.randn(points.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close((found @ vectors[..., None]).squeeze(-1), loss.hessian_product(points, vectors))
+
+
+def test_no_hessians_of_large_networks():
+    loss = lb.networks.network_loss(lb.networks.FullyConnected(16, (200,), 3), images(dtype=torch.float32))
+    with pytest.raises(ValueError, match="hessian: expected at most 3000 parameters, got 4003; use hessian_product"):
+        loss.hessian(loss.initial_parameters(1))
+
+
+@pytest.mark.parametrize(("l2", "weight"), [(0.0, 0.0), (0.3, 0.0), (0.0, 0.7), (0.3, 0.7)])
+def test_penalties_add_up(l2, weight):
+    """The sum of squares, not half of it, and a function of the named parameters."""
+
+    def penalty(parameters):
+        return weight * parameters["1.bias"].abs().sum()
+
+    module = NETWORKS["tanh"]().double()
+    loss = lb.networks.network_loss(module, images(), l2=l2, penalty=penalty if weight else None)
+    bare = lb.networks.network_loss(module, images())
+    points = loss.initial_parameters(2)
+    biases = torch.stack([loss.parameters(point)["1.bias"] for point in points])
+    added, slope = l2 * points.square().sum(1) + weight * biases.abs().sum(1), 2 * l2 * points
+    start = 16 * 5  # biases follow the first layer's weights, 5 rows of 16
+    slope[:, start : start + 5] += weight * biases.sign()
+    torch.testing.assert_close(loss(points), bare(points) + added)
+    rows = torch.tensor([3, 1, 4])
+    calls = (lambda one: one.value_and_gradient(points), lambda one: one.batch_value_and_gradient(points, rows))
+    for call in calls:
+        for found, expected, more in zip(call(loss), call(bare), (added, slope), strict=True):
+            torch.testing.assert_close(found, expected + more)
 
 
 def test_chunks_of_networks_change_nothing(monkeypatch):
@@ -356,11 +395,13 @@ def test_bad_modules_and_data(as_users_call):
         (lambda: lb.networks.network_loss(make(), iter([data[0]])), "data: .* got a Tensor"),
         (lambda: lb.networks.network_loss(make(), iter([])), "data: expected an iterable of batches, got one without any"),
         (lambda: lb.networks.network_loss(make(), data, batch_size=0), "batch_size: expected a whole number of at least 1, got 0"),
+        (lambda: lb.networks.network_loss(make(), data, l2=-1e-3), "l2: expected the weight of the sum of squares, at least 0, got -0.001"),
+        (lambda: lb.networks.network_loss(make(), data, l2=float("nan")), "l2: expected the weight .* got nan"),
         (lambda: lb.networks.network_loss(make(), data, lambda out, y: out.sum(1)), "criterion: expected one finite number for a batch"),
         (lambda: lb.networks.network_loss(make(), data, lambda out, y: out.sum() * float("nan")), "criterion: expected one finite number"),
         (
             lambda: lb.networks.network_loss(make(), data, lambda out, y: out.sum() * torch.rand(())),
-            "module: expected the same loss for the same",
+            "module: expected the same loss for the same parameters, .* remove dropout or noise that the module's forward applies by itself",
         ),
         (lambda: lb.networks.network_loss(make(), data)(torch.zeros(2, 3)), r"FullyConnected: expected points of shape \[n 103\]"),
         (

@@ -2,7 +2,10 @@
 
 import itertools
 import math
+import subprocess
+import sys
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import oracles
@@ -40,8 +43,8 @@ def close(bars, expected, rel=1e-8):
 
 KNOWN = {
     "DoubleWell": [(-0.32191935, INF), (-0.18058697, 0.00250631)],
-    "HumpCamel3": [(0, INF), (0.29863844, 0.87736156), (0.29863844, 0.87736156)],
-    "HumpCamel6": [(-1.03162845, INF), (-1.03162845, 0)] + [(-0.21546382, 0.54371860)] * 2 + [(2.10425031, 2.22935720)] * 2,
+    "ThreeHumpCamel": [(0, INF), (0.29863844, 0.87736156), (0.29863844, 0.87736156)],
+    "SixHumpCamel": [(-1.03162845, INF), (-1.03162845, 0)] + [(-0.21546382, 0.54371860)] * 2 + [(2.10425031, 2.22935720)] * 2,
 }
 
 
@@ -132,7 +135,7 @@ def test_refined_bars_of_a_grid(name):
     assert lb.bottleneck_distance(bars, sampled) < shortest / 2
 
 
-@pytest.mark.parametrize("name", [("HumpCamel6",), ("EggCrate",), ("UrsemWaves",), "trigonometric"], ids=str)
+@pytest.mark.parametrize("name", [("SixHumpCamel",), ("EggCrate",), ("UrsemWaves",), "trigonometric"], ids=str)
 @pytest.mark.parametrize("index", [0, 1, 2])
 def test_both_routes_agree_in_every_index(name, index):
     loss = trigonometric(0) if name == "trigonometric" else function(*name)
@@ -147,7 +150,7 @@ def test_both_routes_agree_in_every_index(name, index):
     )
 
 
-@pytest.mark.parametrize("name", [("DoubleWell",), ("HumpCamel6",), ("EggCrate",), ("VenterSobieski",), ("Langermann",)], ids=str)
+@pytest.mark.parametrize("name", [("DoubleWell",), ("SixHumpCamel",), ("EggCrate",), ("VenterSobieski",), ("Langermann",)], ids=str)
 def test_canonical_form_of_the_complex(name):
     """Only the global minimum is alone, and the pairs are those of the bars, which need no matrix."""
     found = complex_of(function(*name))
@@ -164,7 +167,7 @@ def test_canonical_form_of_the_complex(name):
         )
 
 
-@pytest.mark.parametrize("name", [("HumpCamel6",), ("UrsemWaves",), ("Qing", 3), ("Schwefel26", 2), ("Langermann",)], ids=str)
+@pytest.mark.parametrize("name", [("SixHumpCamel",), ("UrsemWaves",), ("Qing", 3), ("Schwefel26", 2), ("Langermann",)], ids=str)
 def test_points_are_critical(name):
     """No gradient along the coordinates that are free, growth inwards along the others, and the index that NumPy finds."""
     loss = function(*name)
@@ -185,7 +188,7 @@ def test_points_are_critical(name):
     assert found.table()["boundary"].tolist() == (~free).any(1).tolist()
 
 
-@pytest.mark.parametrize("name", [("HumpCamel6",), ("Schwefel26", 2), ("Langermann",)], ids=str)
+@pytest.mark.parametrize("name", [("SixHumpCamel",), ("Schwefel26", 2), ("Langermann",)], ids=str)
 def test_separatrices_are_monotone_and_whole(name):
     loss = function(*name)
     found = complex_of(loss)
@@ -212,7 +215,7 @@ def test_separatrices_are_monotone_and_whole(name):
 
 def test_separatrices_against_an_integrator():
     """Where SciPy's integrator takes the gradient flow, in the box scaled to a square, from the same places."""
-    loss = function("HumpCamel6")
+    loss = function("SixHumpCamel")
     found = complex_of(loss)
     lines = found.separatrices
     width = (loss.bounds[:, 1] - loss.bounds[:, 0]).numpy()
@@ -282,7 +285,7 @@ def test_a_minimum_without_curvature_is_right_or_unknown():
 
 
 def test_completeness_check_fires_when_a_saddle_is_missing():
-    whole = complex_of(function("HumpCamel6"))
+    whole = complex_of(function("SixHumpCamel"))
     for row in (whole.index == 1).nonzero().squeeze(1).tolist():
         less = whole.drop(row)
         assert (less.completeness, less.euler_deficit) == ("incomplete", -1)
@@ -481,10 +484,10 @@ def test_odd_cases(name):
 
 
 def test_devices_and_dtypes(device, dtype):
-    found = lb.morse_complex(F.HumpCamel6(), device=device, dtype=dtype, progress=False)
+    found = lb.morse_complex(F.SixHumpCamel(), device=device, dtype=dtype, progress=False)
     assert all(t.dtype == dtype and t.device.type == device.type for t in (found.points, found.values, found.separatrices.points))
     assert found.completeness == "complete"
-    close(lb.barcode(found), KNOWN["HumpCamel6"], rel=1e-8 if dtype == torch.float64 else 1e-5)
+    close(lb.barcode(found), KNOWN["SixHumpCamel"], rel=1e-8 if dtype == torch.float64 else 1e-5)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -518,3 +521,37 @@ def test_progress_is_shown_when_asked_for(capsys):
     assert "critical points" in capsys.readouterr().err
     lb.morse_complex(F.DoubleWell())
     assert capsys.readouterr().err == ""
+
+
+def test_plot_is_the_map_of_the_complex():
+    found = complex_of(function("SixHumpCamel"))
+    samples = lb.sample(F.SixHumpCamel(), 32**2, method="grid")
+    chart = found.plot(samples, width=200)
+    assert chart.to_dict()["width"] == 200
+    with pytest.raises(ValueError, match="morse_map: expected a complex and samples of two parameters, got 1 and 2"):
+        complex_of(function("DoubleWell")).plot(samples)
+
+
+INCOMPLETE = """
+import warnings
+import lossbarcode as lb
+
+less = lb.morse_complex(lb.functions.DoubleWell(), progress=False).drop(0)
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    lb.barcode(less)
+    lb.barcode(less, degree=1)
+    lb.obstruction_score(less)
+    lb.obstruction_score(less, degree=1)
+for warning in caught:
+    print(warning.filename, warning.lineno, warning.message)
+"""
+
+
+def test_warnings_name_the_line_of_the_caller():
+    """In a process of its own, because the checks of signatures add calls in between here."""
+    run = subprocess.run([sys.executable, "-c", INCOMPLETE], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
+    expected = "bars may be missing: MorseComplex(1 of index 0, 1 of index 1; incomplete, deficit 1; DoubleWell); "
+    lines = run.stdout.splitlines()
+    assert [line.split(" bars")[0] for line in lines] == [f"<string> {line}" for line in (8, 9, 10, 11)]
+    assert all(expected in line for line in lines)

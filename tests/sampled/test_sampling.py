@@ -112,7 +112,7 @@ POINTS, BOX = torch.zeros(4, 2), [(-1, 1), (-1, 1)]
 BAD = {
     "no bounds": (lambda: lb.sample(square, 10), r"bounds: expected a box \[d 2\], got None.*pass bounds="),
     "bounds of one axis": (lambda: lb.sample(square, 10, bounds=(0, 1)), r"bounds: expected shape \[d 2\].*got \[2\]"),
-    "class": (lambda: lb.sample(lb.functions.Wavy, 10), r"bounds: expected numbers, .* got <property .*; losses that are classes must be called"),
+    "class": (lambda: lb.sample(lb.functions.Wavy, 10), r"bounds: expected numbers, .* got <property .*; a class of losses must be called first"),
     "empty box": (lambda: lb.sample(square, 10, bounds=[(0, 1), (2, 2)]), r"low < high along every axis, got \[2.0, 2.0\] along axis 1"),
     "infinite box": (lambda: lb.sample(square, 10, bounds=[(0, math.inf)]), r"finite low < high .* got \[0.0, inf\] along axis 0"),
     "NaN box": (lambda: lb.sample(square, 10, bounds=[(0, math.nan)]), r"finite low < high"),

@@ -7,28 +7,29 @@ from itertools import pairwise
 from operator import add
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..._support.types import Points
 from ._network_loss import NetworkLoss
 
-ODD_ACTIVATIONS = (nn.Tanh, nn.Softsign, nn.Tanhshrink)  # of which a hidden unit may also change its sign, if nothing follows but
-TRANSPARENT_LAYERS = (nn.Flatten, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.Dropout, nn.Identity)
-MAX_SWEEPS = 100  # sweeps over the layers; they end when nothing changes, which is mostly after ten
+# A hidden unit may change its sign, too, if its activation is odd and all other layers up to the next weights keep signs.
+ODD_ACTIVATIONS = (nn.Tanh, nn.Softsign, nn.Tanhshrink)
+SIGN_KEEPING_LAYERS = (nn.Flatten, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.Dropout, nn.Identity)
+MAX_SWEEPS = 100  # over the layers; they end when nothing changes, mostly after ten
 
 
-def align(loss: NetworkLoss, points: Points, *, to: int = 0) -> Points:
+def align(loss: NetworkLoss, points: Float[Tensor, "k d"], *, to: int = 0) -> Float[Tensor, "k d"]:
     """Permute the hidden units of networks so that their weights are as close as can be found to those of one of them.
 
     The networks compute what they did before; only straight lines between them change. Units whose activation is odd, as tanh is,
-    change their signs too. Layer by layer the best assignment is found exactly (by SciPy), until none gets better; all layers together
-    need not be at their best then.
+    change their signs, too. Layer by layer, the best assignment is found exactly (by SciPy), until none gets better. What is found is a
+    local optimum: no layer alone can be improved, several layers together perhaps can.
 
     Args:
         loss: of a module that is a chain (``nn.Sequential``) of linear or convolution layers, BatchNorm, and layers without
             parameters that treat all units alike, such as :class:`FullyConnected` and :class:`CNN`.
         points: networks ``[k d]``.
-        to: number of the one that stays.
+        to: row of the network that stays as it is.
 
     Returns:
         Points ``[k d]``.
@@ -55,7 +56,7 @@ def align(loss: NetworkLoss, points: Points, *, to: int = 0) -> Points:
     layers, odd = find_chain(loss)
     fixed = {name: value.double().cpu() for name, value in loss.parameters(points[to].detach()).items()}
     aligned = points.detach().clone()
-    for point in aligned:  # SciPy assigns one matrix at a time
+    for point in aligned:  # SciPy solves one assignment at a time
         moving = {name: value.double().cpu() for name, value in loss.parameters(point).items()}
         orders, signs = match_units(layers, odd, fixed, moving)
         for name, value in permute_units(layers, loss.parameters(point), orders, signs).items():
@@ -70,8 +71,12 @@ def align(loss: NetworkLoss, points: Points, *, to: int = 0) -> Points:
 
 
 def find_chain(loss: NetworkLoss) -> tuple[list[list[str]], list[bool]]:
-    """Of every layer the names of its parameters (its weight, and what goes with its outputs: biases, BatchNorm), and whether its units
-    may change their signs."""
+    """What permutations act on.
+
+    Returns:
+        For every layer the names of its parameters: first its weight, then those that go with its outputs (biases, BatchNorm); and for
+        every layer but the last whether its units may change their signs.
+    """
     layers: list[list[str]] = []
     between: list[list[nn.Module]] = []  # what follows each layer
     for name, module in loss.vector.template.named_children():
@@ -98,7 +103,7 @@ def find_chain(loss: NetworkLoss) -> tuple[list[list[str]], list[bool]]:
                 f"{layer[0]} and {inputs} of {following[0]}"
             )
     odd = [
-        all(isinstance(m, (*ODD_ACTIVATIONS, *TRANSPARENT_LAYERS)) for m in parts[:-1])
+        all(isinstance(m, (*ODD_ACTIVATIONS, *SIGN_KEEPING_LAYERS)) for m in parts[:-1])
         and any(isinstance(m, ODD_ACTIVATIONS) for m in parts)
         for parts in between[:-1]
     ]
@@ -150,12 +155,12 @@ def permute_units(layers: list[list[str]], parameters: dict[str, Tensor], orders
 
 
 def multiply_units(tensor: Tensor, sign: Tensor) -> Tensor:
-    """A tensor ``[units ...]`` times a sign a unit."""
+    """A tensor ``[units ...]`` times one sign per unit."""
     return tensor * sign.view(-1, *[1] * (tensor.ndim - 1))
 
 
 def group_by_unit(weight: Tensor, units: int) -> Tensor:
-    """A weight ``[outputs inputs ...]`` by the unit before that it takes ``[units outputs places ...]``; flattened channels have places."""
+    """A weight ``[outputs inputs ...]`` as ``[units outputs places ...]``: inputs by the unit that they come from."""
     return weight.unflatten(1, (units, -1)).transpose(0, 1)
 
 

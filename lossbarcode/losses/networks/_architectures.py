@@ -1,4 +1,4 @@
-"""The networks of the papers' experiments, small enough to read at one sitting.
+"""The networks of the papers' experiments, small enough to be read at one sitting.
 
 Every module with parameters initialises itself by ``reset_parameters``, so that :meth:`NetworkLoss.initial_parameters` can make many.
 """
@@ -28,7 +28,7 @@ class FullyConnected(nn.Sequential):
         super().__init__(*layers, nn.Linear(inputs, outputs))
 
     def forward(self, input: Tensor) -> Tensor:
-        """The layers one after the other, with rows of data as columns: products of many small matrices are up to twice as fast."""
+        """The layers one after the other, on the transposed data: products of many small matrices are up to twice as fast that way."""
         x = input.flatten(1).mT
         for layer in self:
             if isinstance(layer, nn.Linear):
@@ -56,13 +56,13 @@ class Convolution(nn.Conv2d):
         super().__init__(channels, width, 3, padding=1)
 
     def reset_parameters(self) -> None:
-        assert self.bias is not None  # it was asked for; only the type of Conv2d does not know
+        assert self.bias is not None  # only the declared type of Conv2d allows None
         nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
         nn.init.constant_(self.bias, 0.01)
 
 
 class Residual(nn.Module):
-    """Two convolutions beside the identity."""
+    """The identity plus two convolutions."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -104,7 +104,7 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention and two linear layers, each beside the identity and after a layer norm."""
+    """Attention, then two linear layers; each follows a layer norm and is added to its input."""
 
     def __init__(self, width: int, heads: int):
         super().__init__()

@@ -12,14 +12,14 @@ from operator import add
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn import functional as F
 from torch.utils._pytree import tree_map
 
 from ..._support.checks import check_count
-from ..._support.types import AnyArray, Points, Rows, Values
+from ..._support.types import AnyArray, Points, Values
 from .._derivatives import double_backward, hessian_by_columns
 from ._batches import Batch, as_batch, collect, count_rows, select_rows, slices
 from ._parameters import ParameterVector
@@ -121,7 +121,7 @@ class NetworkLoss:
         """A module with the parameters of a point ``[d]``, in evaluation mode."""
         return self.vector.to_module(point)
 
-    def parameters(self, point: Tensor) -> dict[str, Tensor]:
+    def parameters(self, point: Float[Tensor, " d"]) -> dict[str, Tensor]:
         """Views of a point ``[d]`` as the module's named parameters."""
         return self.vector.named(point)
 
@@ -137,7 +137,7 @@ class NetworkLoss:
 
     # --- values and derivatives ---
 
-    def __call__(self, points: Points) -> Values:
+    def __call__(self, points: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
         """Losses of points, differentiable by autograd; :meth:`value_and_gradient` gives derivatives in bounded memory."""
         points = self.vector.checked(points)
         if torch.is_grad_enabled() and points.requires_grad:
@@ -146,15 +146,17 @@ class NetworkLoss:
             parts = [self._total(chunk) for chunk in points.split(self.networks_per_chunk)]
         return torch.cat(parts) if parts else points.new_empty(0)
 
-    def value_and_gradient(self, points: Points) -> tuple[Values, Points]:
+    def value_and_gradient(self, points: Float[Tensor, "n d"]) -> tuple[Float[Tensor, " n"], Float[Tensor, "n d"]]:
         """Losses ``[n]`` and gradients ``[n d]``."""
         return self._accumulate(points, list(self._parts()))
 
-    def batch_value_and_gradient(self, points: Points, rows: Rows) -> tuple[Values, Points]:
+    def batch_value_and_gradient(
+        self, points: Float[Tensor, "n d"], rows: Int[Tensor, " b"]
+    ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n d"]]:
         """Losses ``[n]`` and gradients ``[n d]`` on some rows of the data, with the penalties."""
         return self._accumulate(points, [(select_rows(self.data, rows), 1.0), *self._penalties()])
 
-    def hessian_product(self, points: Points, vectors: Points) -> Points:
+    def hessian_product(self, points: Float[Tensor, "n d"], vectors: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
         """The Hessian at each point times one vector each ``[n d]``."""
         points, vectors = self.vector.checked(points).detach(), self.vector.checked(vectors)
         result = torch.zeros_like(points)
@@ -172,7 +174,7 @@ class NetworkLoss:
         """
         return hessian_by_columns(self, self.vector.checked(points))
 
-    def outputs(self, points: Points, inputs: Any = None) -> Tensor:
+    def outputs(self, points: Float[Tensor, "n d"], inputs: Any = None) -> Shaped[Tensor, "n rows ..."]:
         """The networks' outputs ``[n rows ...]`` for inputs, by default for the data, batch by batch; of objects their ``.logits``."""
         points = self.vector.checked(points)
         given = self.data if inputs is None else tree_map(self._placed, inputs if isinstance(inputs, Mapping) else (inputs, None))
@@ -183,7 +185,7 @@ class NetworkLoss:
                 found.append(torch.cat([self._each(self._scores, chunk, piece) for piece in pieces], 1))
         return torch.cat(found)
 
-    def error_rate(self, points: Points, data: Any = None) -> Values:
+    def error_rate(self, points: Float[Tensor, "n d"], data: Any = None) -> Float[Tensor, " n"]:
         """Share of targets that are not the most likely class ``[n]``, of ``(inputs, targets)``, by default the loss's own.
 
         Raises:
