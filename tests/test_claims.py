@@ -1,30 +1,18 @@
 """Sentences of the notebooks and of the home page, checked over the committed tables or, where that takes seconds, computed again."""
 
-import json
 import re
 from collections import Counter
-from functools import cache
-from pathlib import Path
 
 import nbformat
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from tables import RESULTS, ROOT, table
 from torch import nn
 
 import lossbarcode as lb
 from lossbarcode import study
-from lossbarcode.study._tables import read_table
-
-ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "notebooks" / "results"
-
-
-@cache
-def table(name):
-    """A committed result, which no test may change: a table of a CSV, or what a JSON holds."""
-    return json.loads((RESULTS / name).read_text()) if name.endswith(".json") else read_table(RESULTS / name)
 
 
 def lengths_of(rows):

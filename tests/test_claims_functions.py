@@ -3,27 +3,16 @@
 Those of 05, 07 to 09 and 11, and of the home page, are in ``test_claims.py``.
 """
 
-import json
 import math
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from tables import table
 
 import lossbarcode as lb
-from lossbarcode.study._tables import read_table
-
-ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "notebooks" / "results"
-
-
-@cache
-def table(name):
-    """A committed result: a table of a CSV, or what a JSON holds."""
-    return json.loads((RESULTS / name).read_text()) if name.endswith(".json") else read_table(RESULTS / name)
 
 
 @cache

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     import altair as alt
     from pandas import DataFrame
 
-    from ..sampled._samples import Samples
-
 Completeness: TypeAlias = Literal["complete", "incomplete", "unknown"]
 
 
@@ -107,7 +105,14 @@ class MorseComplex(Source):
         return f"bars may be missing: {self!r}; use more starts or rounds, and compare with the sampled route"
 
     def bars_of_degree(self, degree: int) -> Barcode:
-        """The bars of degree 1 of a complex of two parameters; of one or two parameters there are none of a higher degree."""
+        """The bars of degree 1 of a complex of two parameters; with one or two parameters there are no bars of other degrees above 0.
+
+        Raises:
+            ValueError: if there are more than two parameters.
+
+        Warns:
+            UserWarning: if bars may be missing, because the list of critical points is not complete.
+        """
         d = self.points.shape[1]
         if d > 2:
             raise ValueError(
@@ -149,7 +154,14 @@ class MorseComplex(Source):
         return [sorted(column) for column in columns]
 
     def drop(self, rows: AnyArray) -> MorseComplex:
-        """The complex as if some of its critical points, and their separatrices, had not been found."""
+        """The complex as if some of its critical points, and their separatrices, had not been found.
+
+        Args:
+            rows: row numbers of these points.
+
+        Raises:
+            ValueError: if there are no such rows.
+        """
         keep = torch.ones_like(self.index, dtype=torch.bool)
         gone = torch.atleast_1d(torch.as_tensor(rows, device=keep.device))
         if len(gone):
@@ -185,11 +197,11 @@ class MorseComplex(Source):
         }
         return pd.DataFrame(columns | {f"x{i + 1}": column for i, column in enumerate(self.points.T.cpu().numpy())})
 
-    def plot(self, samples: Samples, **options: Any) -> alt.LayerChart:
+    def plot(self, samples: Any, **options: Any) -> alt.LayerChart:
         """The critical points and separatrices of a loss of two parameters as a map, on samples of the same loss for the shading.
 
         Args:
-            samples: of the same loss on the same box.
+            samples: :class:`Samples` of the same loss on the same box (not in the signature, because no route imports another).
             options: as of :func:`lossbarcode.charts.morse_map`.
         """
         from .. import charts  # Altair is slow to load

@@ -69,7 +69,7 @@ class UnitCubeLoss:
             if bad.any():
                 where = [round(t, 6) for t in places[int(bad.nonzero()[0])].tolist()]
                 raise ValueError(
-                    f"loss: expected finite numbers everywhere in the box, got a {what} that is not at {int(bad.sum())} of "
+                    f"loss: expected finite numbers everywhere in the box, got a {what} that is not finite at {int(bad.sum())} of "
                     f"{len(places)} places, the first at {where}; use a smaller box, or lb.sample, where +inf means outside the domain"
                 )
         return tuple(found)
@@ -139,6 +139,6 @@ def check_hessian(loss: UnitCubeLoss, generator: torch.Generator) -> None:
     rounding = 1e3 * loss.eps * gradient.norm(dim=1)
     if (wrong & (change.norm(dim=1) > rounding)).sum() > 32:
         raise ValueError(
-            "loss: expected a function that autograd can differentiate twice, got one whose Hessian, by autograd, does not say how its "
-            "gradient changes; write it in torch operations, without a backward that is detached or of its own"
+            "loss: expected a function that autograd can differentiate twice, got one whose Hessian, by autograd, does not match "
+            "the changes of its gradient; write it in torch operations, without a backward pass that is detached or written by hand"
         )

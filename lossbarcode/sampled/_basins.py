@@ -9,18 +9,19 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from types import ModuleType
 
 import torch
 from tqdm import tqdm
 
 from .._support.machine import check_memory, prefers_compiled, row_dtype
 from .._support.ordering import value_row_order
-from .._support.pointers import gather_or_minus_one, pointer_jump
+from .._support.pointers import gather_or_minus_one
 from .._support.progress import tqdm_options
-from .._support.threads import parallel
 from .._support.types import Rows, Values
 from ..barcodes._graph import Graph
 from ..barcodes._source import Source
+from . import _scans_tensor
 from ._neighbor_table import NeighborTable
 from ._passes import spanning_forest
 from ._samples import Samples
@@ -98,14 +99,15 @@ def basins(samples: Samples, *, k: int | None = None, radius: float | None = Non
         raise ValueError(f"samples.neighbors: expected neighbors of {len(values)} samples, got those of {len(neighbors)}")
     # in loops: labels, components that merge, marks on their edges; in tensor operations: what jumping takes
     width = row_dtype(len(values)).itemsize
-    need = len(values) * (2 * width + 1 if prefers_compiled(values) else 3 * width + 9)
+    scans = scans_for(values)
+    need = len(values) * (3 * width + 9 if scans is _scans_tensor else 2 * width + 1)
     check_memory(need, values.device, f"basins of {len(values):,} samples", "use fewer samples")
     with tqdm(desc="basins", unit="step", **tqdm_options(progress)) as bar:
         bar.set_postfix_str("lowest neighbors", refresh=False)  # a refresh would show the bar before its time
-        pointer = neighbors.lowest(values)
+        pointer = scans.lowest(neighbors, values)
         bar.update()
-        minimum, label, size = minima_and_labels(pointer, values)
-        top, bottom = spanning_forest(neighbors, values, label, size, bar)
+        minimum, label, size = scans.minima_and_labels(pointer, values)
+        top, bottom = spanning_forest(scans, neighbors, values, label, size, bar)
     # Until here basins are numbered by their rows, which keeps what belongs to neighbors together in memory.
     losses, heights = values[minimum], values.index_select(0, top)
     with ThreadPoolExecutor(1) as pool:
@@ -139,26 +141,10 @@ def nearest_inside(samples: Samples, k: int | None, radius: float | None) -> Nei
     return NeighborTable(index)
 
 
-def minima_and_labels(pointer: Rows, values: Values) -> tuple[Rows, Rows, Rows]:
-    """Where pointers end: rows of the minima, ascending ``[k]``; who leads to which ``[n]``, -1 outside; how many ``[k]``.
+def scans_for(values: Values) -> ModuleType:
+    """The module that scans these samples, chosen once per call of :func:`basins`."""
+    if not prefers_compiled(values):
+        return _scans_tensor
+    from . import _scans_compiled  # loads Numba, which small inputs do not need
 
-    The pointers are used up.
-    """
-    if prefers_compiled(values):
-        from .._support import pointer_kernels
-        from . import _kernels as kernels
-
-        label, losses = pointer.numpy(), values.numpy()
-        parallel(len(label), lambda first, last: pointer_kernels.pointer_jump(label, first, last))
-        minimum = torch.from_numpy(kernels.number_ends(label, losses))
-        parallel(len(label), lambda first, last: kernels.label_by_end(label, losses, first, last))
-        size = torch.zeros_like(minimum)
-        kernels.unmark_labels(label, size.numpy())
-        return minimum, pointer, size
-    inside = values < torch.inf
-    root = pointer_jump(pointer)
-    minimum = ((root == torch.arange(len(root), device=root.device)) & inside).nonzero().squeeze(1)
-    number = torch.full_like(root, -1)
-    number[minimum] = torch.arange(len(minimum), dtype=root.dtype, device=root.device)
-    label = torch.where(inside, number.index_select(0, root), -1)
-    return minimum, label, torch.bincount(label[inside], minlength=len(minimum))
+    return _scans_compiled

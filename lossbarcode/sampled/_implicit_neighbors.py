@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from .._support.checks import check_count
-from .._support.machine import INT32_LIMIT, prefers_compiled, row_dtype
+from .._support.machine import INT32_LIMIT, row_dtype
 from .._support.threads import parallel
 from .._support.types import Rows, Values
 from . import _neighbors
@@ -64,15 +64,18 @@ class ImplicitNeighbors(Neighbors):
         axes = zip(*self.rule, strict=True)
         return torch.stack([(rows // stride % size * step + shift) % size for size, stride, step, shift in axes], -1)
 
-    def lowest(self, values: Values) -> Rows:
+    def lowest_by_loops(self, values: Values) -> Rows:
+        from . import _kernels
+
+        pointer = torch.empty(len(self), dtype=row_dtype(len(self)))
+        arrays = values.numpy(), pointer.numpy()
+        parallel(len(self), lambda first, last: _kernels.lowest_at_offsets(*arrays, first, last, *self._arrays()))
+        return pointer
+
+    def lowest_by_tensors(self, values: Values) -> Rows:
         n, device = len(self), values.device
         offsets, steps = self._neighborhood
         pointer = torch.empty(n, dtype=row_dtype(n), device=device)
-        if prefers_compiled(values):
-            from . import _kernels as kernels
-
-            parallel(n, lambda first, last: kernels.lowest_at_offsets(values.numpy(), pointer.numpy(), first, last, *self._arrays()))
-            return pointer
         below = int(np.searchsorted(offsets, 0))
         for start in range(0, n, _neighbors.CHUNK):
             stop = min(start + _neighbors.CHUNK, n)
@@ -108,19 +111,21 @@ class ImplicitNeighbors(Neighbors):
                 lower = rows[:count][differ]
                 yield lower, lower + offset
 
-    def frontier(self, label: Rows) -> Tensor:
+    def frontier_by_loops(self, label: Rows) -> Tensor:
         offsets = self._neighborhood[0]
-        if not prefers_compiled(label) or len(offsets) > FRONTIER_MAX_NEIGHBORS:
-            return super().frontier(label)
-        from . import _kernels as kernels
+        if len(offsets) > FRONTIER_MAX_NEIGHBORS:
+            return super().frontier_by_loops(label)
+        from . import _kernels
 
         frontier = torch.zeros_like(label, dtype=torch.bool)
-        given = label.numpy(), frontier.numpy()
-        parallel(len(label), lambda first, last: kernels.mark_frontier(*given, first, last, offsets))
+        arrays = label.numpy(), frontier.numpy()
+        parallel(len(label), lambda first, last: _kernels.mark_frontier(*arrays, first, last, offsets))
         return frontier
 
-    def _offer_exits(self, kernels, *given) -> None:
-        kernels.lowest_exits_at_offsets(*given, *self._arrays())
+    def offer_exits_by_loops(self, *given) -> None:
+        from . import _kernels
+
+        _kernels.lowest_exits_at_offsets(*given, *self._arrays())
 
     def _stays_inside(self, at: Tensor, step: np.ndarray) -> Tensor:
         """Which of the coordinates ``[m d]`` stay in the box when they take a step."""

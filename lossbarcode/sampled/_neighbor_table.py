@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .._support.checks import check_count
 from .._support.kd_tree import build_kd_tree
-from .._support.machine import check_memory, prefers_compiled, row_dtype
+from .._support.machine import check_memory, row_dtype
 from .._support.threads import parallel
 from .._support.types import Points, Rows, Values
 from . import _neighbors
@@ -105,16 +105,16 @@ class NeighborTable(Neighbors):
             index = torch.where(distance <= radius, index, own)
         return cls(index.to(row_dtype(n)))
 
-    def lowest(self, values: Values) -> Rows:
-        n = len(self)
-        if prefers_compiled(values):
-            from . import _kernels as kernels
+    def lowest_by_loops(self, values: Values) -> Rows:
+        from . import _kernels
 
-            pointer = torch.empty(n, dtype=row_dtype(n))
-            arrays = values.numpy(), pointer.numpy()
-            parallel(n, lambda first, last: kernels.lowest_in_table(*arrays, first, last, self.neighbors.numpy()))
-            kernels.lowest_in_reverse(*arrays, self.neighbors.numpy())
-            return pointer
+        pointer = torch.empty(len(self), dtype=row_dtype(len(self)))
+        arrays = values.numpy(), pointer.numpy()
+        parallel(len(self), lambda first, last: _kernels.lowest_in_table(*arrays, first, last, self.neighbors.numpy()))
+        _kernels.lowest_in_reverse(*arrays, self.neighbors.numpy())
+        return pointer
+
+    def lowest_by_tensors(self, values: Values) -> Rows:
         best = values.clone()
         for own, there in self._pieces():
             best[own] = torch.minimum(best[own], values[there].amin(1))
@@ -127,15 +127,17 @@ class NeighborTable(Neighbors):
             pointer.scatter_reduce_(0, here[forth], there[forth], "amin")
             back = values[own, None] == best[there]
             pointer.scatter_reduce_(0, there[back], here[back], "amin")
-        return pointer.to(row_dtype(n))
+        return pointer.to(row_dtype(len(self)))
 
     def boundary(self, label: Rows) -> Iterator[tuple[Rows, Rows]]:
         for own, there in self._pieces():
             row, column = (label[own, None] != label[there]).nonzero(as_tuple=True)
             yield row + own.start, there[row, column]
 
-    def _offer_exits(self, kernels, values, component, skip, frontier, *given) -> None:
-        kernels.lowest_exits_in_table(values, component, skip, *given, self.neighbors.numpy())
+    def offer_exits_by_loops(self, values, component, skip, frontier, first, last, height, top, bottom, /) -> None:
+        from . import _kernels
+
+        _kernels.lowest_exits_in_table(values, component, skip, first, last, height, top, bottom, self.neighbors.numpy())
 
     def _pieces(self) -> Iterator[tuple[slice, Rows]]:
         """The table in slices of rows that bound the temporary memory."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ..transition._strings import memory_of_strings
+
 STEPS_PER_ROUND = 20  # the default of connect
 OPERATIONS_PER_SECOND = 1e13  # modest for a GPU of a data centre
 
@@ -47,7 +49,7 @@ def published_cost(
     on_paths = sum(STEPS_PER_ROUND * pairs * (images - 2 + 2 * i) for i in range(1, rounds + 1))
     operations = runs * gradient * (epochs * networks + on_paths)
     size = sum(p.numel() for p in module.parameters())
-    memory = 14 * pairs * (images + 2 * rounds) * size * 4  # as connect estimates it
+    memory = memory_of_strings(pairs, images, rounds, size, torch.float32.itemsize)
     return {
         "runs": runs,
         "parameters": size,

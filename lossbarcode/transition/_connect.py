@@ -23,7 +23,7 @@ from ._minimax import minimax_heights
 from ._paths import Paths
 from ._polylines import MAX_COORDINATES, interpolate, merged_positions, path_maximum
 from ._saddles import look_at
-from ._strings import StringState, relax
+from ._strings import StringState, memory_of_strings, relax
 
 
 def connect(
@@ -90,10 +90,10 @@ def connect(
     steps_per_round, max_rounds = check_count(steps_per_round, "steps_per_round"), check_count(max_rounds, "max_rounds", least=0)
     hessian_products = check_count(hessian_products, "hessian_products", least=0)
     box = minima.bounds if bounds is None else check_bounds(bounds).to(minima.points)
-    # images several times over, and places on paths, which are evaluated in chunks
-    numbers = 14 * len(pairs) * (initial_images + 2 * max_rounds) * minima.points.shape[1] + 6 * MAX_COORDINATES
-    advice = "join fewer pairs, or take fewer images or rounds"
-    check_memory(numbers * minima.points.element_size(), minima.points.device, f"{len(pairs):,} paths", advice)
+    itemsize = minima.points.element_size()
+    need = memory_of_strings(len(pairs), initial_images, max_rounds, minima.points.shape[1], itemsize)
+    need += 6 * MAX_COORDINATES * itemsize  # points on paths, which are evaluated in chunks
+    check_memory(need, minima.points.device, f"{len(pairs):,} paths", "join fewer pairs, or take fewer images or rounds")
     options = (pairs, initial_images, steps_per_round, max_rounds, height_tolerance, adaptive, box)
     file = Checkpoint(checkpoint, loss, minima.points, *options)
     _, saved = file.load(minima.points.device) or ("", {})

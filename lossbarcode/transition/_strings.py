@@ -97,6 +97,11 @@ class StringState:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
+def memory_of_strings(n_paths: int, initial_images: int, rounds: int, dimension: int, itemsize: int) -> int:
+    """Bytes that strings take at the end of some rounds, as measured: images, velocities and gradients, several times over."""
+    return 14 * n_paths * (initial_images + 2 * rounds) * dimension * itemsize
+
+
 def relax(
     loss: Loss,
     state: StringState,

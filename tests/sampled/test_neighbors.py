@@ -1,5 +1,6 @@
 """Who is next to whom: against brute force."""
 
+import inspect
 import itertools
 import math
 
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 import lossbarcode as lb
-from lossbarcode.sampled import _neighbor_table, _neighbors
+from lossbarcode.sampled import _neighbor_table, _neighbors, _scans_compiled, _scans_tensor
 
 
 def brute_force(points, k):
@@ -62,7 +63,7 @@ def test_grid_neighbors_and_boundaries(shape):
     near = np.abs(places[:, None] - places[None]).sum(-1) <= 1
     lowest = np.where(near, values.numpy()[None], np.inf).argmin(1)
     grid = lb.Grid(shape)
-    assert grid.lowest(values).tolist() == lowest.tolist()
+    assert grid.lowest_by_tensors(values).tolist() == lowest.tolist()
     edges = {(int(u), int(v)) for us, vs in grid.boundary(label) for u, v in zip(us, vs, strict=True)}
     assert edges == {(u, v) for u in range(n) for v in range(u + 1, n) if near[u, v] and label[u] != label[v]}
 
@@ -134,3 +135,9 @@ BAD = {
 
 def test_bad_input(bad_input):
     bad_input()
+
+
+def test_both_kinds_of_scans_have_equal_signatures():
+    for name in ("lowest", "minima_and_labels", "frontier", "lowest_exits", "contract"):
+        both = [inspect.signature(getattr(module, name)) for module in (_scans_tensor, _scans_compiled)]
+        assert both[0] == both[1], name

@@ -50,7 +50,7 @@ class CNN(nn.Sequential):
 
 
 class Convolution(nn.Conv2d):
-    """3 x 3, initialised as in the reference: Kaiming's normal weights, biases 0.01."""
+    """A convolution 3 x 3, initialised as in the reference: Kaiming's normal weights, biases 0.01."""
 
     def __init__(self, channels: int, width: int):
         super().__init__(channels, width, 3, padding=1)

@@ -85,6 +85,7 @@ class NetworkLoss:
 
     Attributes:
         name: the module's class.
+        vector: how parameters are laid out in a point, with a copy of the module.
         n_parameters: number of free parameters d.
         n_samples: number of rows of data.
         data: all of them, as one batch.
