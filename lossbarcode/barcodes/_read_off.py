@@ -19,48 +19,33 @@ from ._source import Source
 
 
 def read_off(source: Source, *, degree: int = 0, stacklevel: int = 1) -> Barcode:
-    """The barcode of minima of a graph, by the elder rule; or the bars of a higher degree.
-
-    Raise a level through all losses. When a pass joins two components, the one whose lowest minimum is higher ends
-    there, in the bar [its minimum, the pass]. Of equal minima the earlier row is the elder; passes of equal height open
-    in the order of their rows. A bar of length zero exists only where values tie; it is no bar, and its samples count
-    for the bar it merges into.
+    """The barcode of a source, by the elder rule; what :func:`lossbarcode.barcode` does once it has a record with a graph.
 
     Args:
         source: a graph, or a record that has one (:class:`Source`: basins, Morse complex, paths).
-        degree: degree of homology. Above 0 the source must know bars of this degree: a :class:`MorseComplex` of one or two
-            parameters, or :class:`Samples` on a grid, whose cubical complex GUDHI reduces.
+        degree: degree of homology; above 0 the source must know bars of this degree.
         stacklevel: of warnings, as in :func:`warnings.warn`, counted from the caller.
 
-    Returns:
-        Barcode. Ties included, it does not depend on device, threads or chunk sizes.
-
     Raises:
-        ValueError: if the source is not a graph and has none, or has no bars of this degree.
-        MemoryError: if the cubical complex would not fit into memory.
+        ValueError: if the source has no graph, or no bars of this degree.
 
     Warns:
-        UserWarning: if the graph is in several pieces, each of which has an infinite bar; if the list of critical points of
-            a Morse complex is incomplete, or has degenerate ones, so that bars may be missing.
-
-    Source:
-        :cite:t:`barannikov2023barcodes`; canonical forms: :cite:t:`barannikov1994framed`.
+        UserWarning: of what the source cautions against.
 
     Example:
-        >>> import lossbarcode as lb
-        >>> bars = lb.barcode(lb.basins(lb.sample(lb.functions.HumpCamel3(), 2**16)))
-        >>> print(bars.table()[["birth", "death"]].round(2))
-           birth  death
-        0    0.0    inf
-        1    0.3   0.88
-        2    0.3   0.88
+        >>> import torch, lossbarcode as lb
+        >>> from lossbarcode.barcodes import read_off
+        >>> read_off(lb.Graph(torch.tensor([0.0, 1.0]), edges=torch.tensor([[0, 1]]), heights=torch.tensor([3.0])))
+        Barcode(2 bars, 1 infinite)
     """
     if not isinstance(source, Source):
         raise ValueError(
             f"barcode: expected a loss with its bounds, an array, samples, or a record with a graph, got {type(source).__name__}"
         )
     if check_count(degree, "degree", least=0):
-        return source.bars_of_degree(degree)
+        bars = source.bars_of_degree(degree)
+        warn(source.caution(1), stacklevel)  # that there are several components shows in degree 0
+        return bars
     graph = source.graph
     rows = torch.arange(len(graph.values), device=graph.values.device)
     elders = value_row_order(graph.values, rows)
@@ -74,8 +59,7 @@ def read_off(source: Source, *, degree: int = 0, stacklevel: int = 1) -> Barcode
         edges = seniority[edges]
     del rows
     death, saddle_row, parent, bar = elder_rule(birth, edges, heights, tops)
-    if caution := source.caution(int(death.isinf().sum())):
-        warnings.warn(caution, stacklevel=stacklevel + 1)
+    warn(source.caution(int(death.isinf().sum())), stacklevel)
     keep = death > birth
     kept = slice(None) if keep.all() else keep
     bar_of_minimum = bar if isinstance(elders, slice) else torch.empty_like(bar).index_copy_(0, elders, bar)
@@ -84,6 +68,12 @@ def read_off(source: Source, *, degree: int = 0, stacklevel: int = 1) -> Barcode
     if size is not None:
         size = torch.zeros_like(columns[2]).index_add_(0, bar_of_minimum, size)
     return Barcode(*columns, parent[kept], size, bar_of_minimum, source.name)
+
+
+def warn(caution: str | None, stacklevel: int) -> None:
+    """Warn of what a source cautions against, if anything, at the line of :func:`read_off`'s caller."""
+    if caution:
+        warnings.warn(caution, stacklevel=stacklevel + 2)
 
 
 def bars_of_pairs(values: Values, pairs: list[list[int]], degree: int, name: str) -> Barcode:

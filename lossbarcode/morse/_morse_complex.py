@@ -6,7 +6,6 @@ the list of critical points is complete. It is the reference for the sampled rou
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -109,9 +108,6 @@ class MorseComplex(Source):
 
         Raises:
             ValueError: if there are more than two parameters.
-
-        Warns:
-            UserWarning: if bars may be missing, because the list of critical points is not complete.
         """
         d = self.points.shape[1]
         if d > 2:
@@ -119,8 +115,6 @@ class MorseComplex(Source):
                 f"barcode: expected, for degree {degree}, a MorseComplex of one or two parameters, got {d}: above two, "
                 "gradient lines between points of higher index come in families; use lb.sample(..., method='grid')"
             )
-        if caution := self.caution(1):
-            warnings.warn(caution, stacklevel=4)  # the caller of lb.barcode or lb.obstruction_score, which both call read_off
         pairs = loops(self.values, self.index, self.separatrices) if degree == 1 and d == 2 else []
         return bars_of_pairs(self.values, pairs, degree, self.name)
 

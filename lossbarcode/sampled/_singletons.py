@@ -32,7 +32,7 @@ def is_singleton(bars: Barcode, basins: Basins) -> Tensor:
 
     Example:
         >>> import lossbarcode as lb
-        >>> basins = lb.basins(lb.sample(lb.functions.HumpCamel3(), 10_000, method="uniform"))
+        >>> basins = lb.basins(lb.sample(lb.functions.ThreeHumpCamel(), 10_000, method="uniform"))
         >>> bars = lb.barcode(basins)
         >>> print(len(bars), "bars,", int(lb.is_singleton(bars, basins).sum()), "of one sample")
         20 bars, 13 of one sample

@@ -242,6 +242,7 @@ def test_morse_map_shows_every_point_and_line():
         lb.charts.morse_map(lb.morse_complex(lb.functions.DoubleWell()), samples)
 
 
+@pytest.mark.slow
 def test_morse_map_says_how_many_lines_it_shows():
     morse = lb.morse_complex(lb.functions.VenterSobieski(), progress=False)
     chart = lb.charts.morse_map(morse, lb.sample(lb.functions.VenterSobieski(), 200**2, method="grid"))

@@ -71,6 +71,7 @@ SEPARABLE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SEPARABLE, ids=str)
 def test_separable_sums(name):
     loss = function(*name)
@@ -117,6 +118,7 @@ REFINED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REFINED)
 def test_refined_bars_of_a_grid(name):
     """Every long bar of a fine grid, its ends refined by SciPy, is a bar of the complex to 1e-8, and there are no others."""
@@ -135,6 +137,7 @@ def test_refined_bars_of_a_grid(name):
     assert lb.bottleneck_distance(bars, sampled) < shortest / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [("SixHumpCamel",), ("EggCrate",), ("UrsemWaves",), "trigonometric"], ids=str)
 @pytest.mark.parametrize("index", [0, 1, 2])
 def test_both_routes_agree_in_every_index(name, index):
@@ -167,6 +170,7 @@ def test_canonical_form_of_the_complex(name):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [("SixHumpCamel",), ("UrsemWaves",), ("Qing", 3), ("Schwefel26", 2), ("Langermann",)], ids=str)
 def test_points_are_critical(name):
     """No gradient along the coordinates that are free, growth inwards along the others, and the index that NumPy finds."""
@@ -213,6 +217,7 @@ def test_separatrices_are_monotone_and_whole(name):
     assert ((lines.points >= box[:, 0]) & (lines.points <= box[:, 1])).all()
 
 
+@pytest.mark.slow
 def test_separatrices_against_an_integrator():
     """Where SciPy's integrator takes the gradient flow, in the box scaled to a square, from the same places."""
     loss = function("SixHumpCamel")
@@ -330,6 +335,7 @@ def test_dropping_rows_that_are_not_there(rows, as_users_call):
         complex_of(function("DoubleWell")).drop(rows)
 
 
+@pytest.mark.slow
 def test_too_few_starts_are_noticed():
     found = lb.morse_complex(F.VenterSobieski(), starts=64, rounds=1, progress=False)
     assert found.completeness == "incomplete"
@@ -428,6 +434,7 @@ SYMMETRIC = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SYMMETRIC)
 @pytest.mark.parametrize("index", [0, 1])
 def test_lines_from_saddle_to_saddle_do_no_harm(name, index):
@@ -490,6 +497,7 @@ def test_devices_and_dtypes(device, dtype):
     close(lb.barcode(found), KNOWN["SixHumpCamel"], rel=1e-8 if dtype == torch.float64 else 1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_seeds_agree(seed):
     found, before = lb.morse_complex(F.UrsemWaves(), seed=seed, progress=False), complex_of(function("UrsemWaves"))
@@ -501,6 +509,7 @@ def test_seeds_agree(seed):
     assert torch.equal(found.points, again.points)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scale", "shift", "unit"), [(1e-9, 0.0, 1.0), (-1.0, 3.0, 1.0), (1e12, -5.0, 1e-6), (1.0, 0.0, 1e6)])
 def test_units_do_not_matter(scale, shift, unit):
     """Scaling the loss scales the bars; scaling the parameters changes none. Minus the loss turns index r into 2 - r inside."""

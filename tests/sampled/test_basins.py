@@ -330,6 +330,7 @@ print(len(lb.barcode(lb.basins(lb.from_grid(torch.arange(600.0 * 600).reshape(60
 """
 
 
+@pytest.mark.slow
 def test_compiled_loops_need_no_place_to_be_kept():
     found = subprocess.run([sys.executable, "-c", WITHOUT_A_CACHE], capture_output=True, text=True, check=True)
     assert found.stdout == "1\n"
@@ -346,6 +347,7 @@ print((peak() - before) / 2**25)
 """
 
 
+@pytest.mark.slow
 def test_peak_memory_per_sample():
     """At most 24 bytes a sample in all: losses, labels, components, marks."""
     found = subprocess.run([sys.executable, "-c", PEAK], capture_output=True, text=True, check=True)

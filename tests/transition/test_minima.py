@@ -83,6 +83,7 @@ def test_ends_on_a_side_of_the_box():
     torch.testing.assert_close(found.lowest_eigenvalue, torch.full((20,), 2.0, dtype=torch.float64))  # along the side
 
 
+@pytest.mark.slow
 def test_minima_of_a_box_are_those_of_the_morse_complex():
     loss = lb.functions.Schwefel26(2)
     complex_ = lb.morse_complex(loss)

@@ -31,6 +31,7 @@ def intervals(bars):
 ANALYTIC = [("HumpCamel6",), ("Wavy", 2), ("Wavy", 3), ("Schwefel26", 2), ("Schwefel26", 3)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ANALYTIC, ids=str)
 def test_barcodes_are_those_of_the_morse_route(name):
     loss = getattr(lb.functions, name[0])(*name[1:])
@@ -64,6 +65,7 @@ def test_mueller_and_brown():
     np.testing.assert_allclose(place, [-0.8220, 0.6243], atol=1e-3)
 
 
+@pytest.mark.slow
 def test_adaptive_effort_changes_no_bar():
     for loss in (lb.functions.HumpCamel6(), lb.functions.Schwefel26(2)):
         minima = minima_of(loss, 500)
@@ -72,6 +74,7 @@ def test_adaptive_effort_changes_no_bar():
         assert (few.heights >= all_.heights - 1e-4).all()
 
 
+@pytest.mark.slow
 def test_order_seeds_and_chunks_change_no_bar(monkeypatch):
     loss = lb.functions.HumpCamel6()
     bars = lb.barcode(lb.connect(loss, minima_of(loss), height_tolerance=1e-6))
@@ -109,6 +112,7 @@ def test_an_interrupted_run_resumes(calls, tmp_path, monkeypatch):
         lb.connect(camel, minima, initial_images=11, checkpoint=tmp_path / "paths.pt")
 
 
+@pytest.mark.slow
 def test_the_highest_loss_is_that_of_the_whole_path(dtype):
     loss = lb.functions.Langermann()
     minima = minima_of(loss, 2000)[:6]
@@ -214,6 +218,7 @@ def test_only_some_pairs():
     assert len(lb.barcode(paths)) == 6
 
 
+@pytest.mark.slow
 def test_networks_from_minima_to_bars():
     data = lb.data.digits().to(dtype=torch.float64)
     loss = lb.networks.network_loss(

@@ -45,6 +45,7 @@ def test_where_the_loss_is_smooth_it_is_the_gradient():
     torch.testing.assert_close(found, 2 * points.norm(dim=1), rtol=1e-6, atol=0)
 
 
+@pytest.mark.slow
 def test_trained_networks_rest_on_kinks():
     """Of ReLU networks most gradients do not vanish where the descent ends, but subgradients do, and nothing around is lower."""
     x = torch.linspace(-3, 3, 40, dtype=torch.float64)[:, None]
