@@ -11,7 +11,7 @@ MIN_SAMPLES_PER_THREAD = 1 << 14  # samples for which a thread more pays
 
 
 def parallel(n: int, task: Callable[[int, int], object]) -> None:
-    """``task(first, last)`` for consecutive ranges that make up 0 to n, one a thread (as many as torch uses)."""
+    """``task(first, last)`` for consecutive ranges that make up 0 to n, one per thread (as many as torch uses)."""
     threads = max(1, min(torch.get_num_threads(), n // MIN_SAMPLES_PER_THREAD))
     ends = [n * i // threads for i in range(threads + 1)]
     with ThreadPoolExecutor(threads) as pool:  # idle threads cost nothing, and none survives to be lost in a fork

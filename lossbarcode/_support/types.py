@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 from torch import Tensor
 
 Points: TypeAlias = Tensor
-"""Places in parameter space, float32 or float64 ``[n d]``."""
+"""Points in parameter space, float32 or float64 ``[n d]``."""
 Values: TypeAlias = Tensor
-"""Losses, one a place, float32 or float64 ``[n]``."""
+"""Losses, one per point, float32 or float64 ``[n]``."""
 Rows: TypeAlias = Tensor
 """Row numbers into another tensor, int64 ``[n]``."""
 Bounds: TypeAlias = Tensor

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
-REPR_BARS = 10  # in a notebook's output
+REPR_BARS, SVG_HEIGHT = 10, 90  # in a notebook's output: bars, and pixels of their drawing
 
 
 class Bar(NamedTuple):
@@ -158,12 +158,13 @@ class Barcode:
         return charts.barcode(self, **options)
 
     def _repr_html_(self) -> str:
-        """A small table for notebooks."""
+        """A small chart and a small table for notebooks."""
         from html import escape
 
         shown = self.longest(REPR_BARS)
         more = f"<p>the {len(shown)} longest of {len(self):,} bars</p>" if len(shown) < len(self) else ""
-        return f"<p><b>{escape(repr(self))}</b></p>{shown.table().to_html(float_format='{:.5g}'.format)}{more}"
+        table = shown.table().to_html(float_format="{:.5g}".format)
+        return f"<p><b>{escape(repr(self))}</b></p>{svg(shown)}{table}{more}"
 
     def __repr__(self) -> str:
         return f"Barcode({len(self)} bars, {len(self) - int(self.is_finite.sum())} infinite{'; ' + self.name if self.name else ''})"
@@ -175,3 +176,19 @@ def nearest_kept_ancestor(keep: Tensor, parent: Rows) -> Rows:
     ancestor = torch.where(ancestor >= 0, ancestor, len(ancestor))
     ends = pointer_jump(torch.cat([ancestor, ancestor.new_tensor([len(ancestor)])]))[:-1]
     return torch.where(ends < len(ancestor), keep.cumsum(0)[ends.clamp_max(len(ancestor) - 1)] - 1, -1)
+
+
+def svg(bars: Barcode) -> str:
+    """The bars as a drawing that needs neither Altair nor a script: one vertical line per bar, infinite ones up to the upper edge."""
+    birth, death = bars.birth.double().cpu(), bars.death.double().cpu()
+    ends = torch.cat([birth, death[death.isfinite()]])
+    low, high = (float(ends.min()), float(ends.max())) if len(ends) else (0.0, 1.0)
+    scale = (SVG_HEIGHT - 20) / ((high - low) or 1.0)
+    lines = []
+    base = SVG_HEIGHT - 10
+    for i, (start, stop) in enumerate(zip(birth.tolist(), death.tolist(), strict=True)):
+        x, y1, y2 = 10 + 14 * i, base - scale * (start - low), 0.0 if stop == torch.inf else base - scale * (stop - low)
+        lines.append(f'<line x1="{x}" x2="{x}" y1="{y1:.1f}" y2="{y2:.1f}" stroke="currentColor" stroke-width="3"/>')
+    label = f"{len(bars)} bars from {low:.5g} to {high:.5g}"
+    width = 14 * len(bars) + 6
+    return f'<svg role="img" aria-label="{label}" width="{width}" height="{SVG_HEIGHT}">{"".join(lines)}</svg>'

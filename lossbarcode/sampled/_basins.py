@@ -10,6 +10,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Any
 
 import torch
 from tqdm import tqdm
@@ -20,6 +21,7 @@ from .._support.pointers import gather_or_minus_one
 from .._support.progress import tqdm_options
 from .._support.types import Rows, Values
 from ..barcodes._graph import Graph
+from ..barcodes._read_off import read_off
 from ..barcodes._source import Source
 from . import _scans_tensor
 from ._neighbor_table import NeighborTable
@@ -55,6 +57,21 @@ class Basins(Source):
     def name(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]  # a computed attribute is one, too
         """What was sampled."""
         return self.samples.name
+
+    def plot(self, **options: Any) -> Any:
+        """A chart: of one parameter the curve with a movable level, of two the map beside barcode and merge tree.
+
+        Options are those of :func:`lossbarcode.charts.sublevel_explorer` and :func:`lossbarcode.charts.dashboard`.
+
+        Raises:
+            ValueError: if there are more parameters.
+        """
+        from .. import charts  # Altair is slow to load
+
+        bars = read_off(self, stacklevel=2)
+        if self.samples.points.shape[1] == 1:
+            return charts.sublevel_explorer(self, bars, **options)
+        return charts.dashboard(self, bars, **options)
 
     def __repr__(self) -> str:
         return f"Basins({len(self.minimum_row)} minima, {len(self.graph.heights)} passes; {self.name})"

@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -21,15 +21,24 @@ from . import _neighbors
 from ._neighbors import Neighbors
 
 FRONTIER_MAX_NEIGHBORS = 16  # neighbors so few that looking at all of them at once finds the frontier of components faster than one by one
-AxisRule: TypeAlias = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]
-"""Size, stride, generator and shift of every axis."""
+
+
+class AxisRule(NamedTuple):
+    """How rows become integer coordinates: one entry per axis.
+
+    The coordinate of row i along an axis is ``(i // stride % size * generator + shift) % size``.
+    """
+
+    sizes: tuple[int, ...]
+    strides: tuple[int, ...]
+    generators: tuple[int, ...]
+    shifts: tuple[int, ...]
 
 
 class ImplicitNeighbors(Neighbors):
     """Samples at integer coordinates in a box; a neighbor is one step away, if that does not leave the box.
 
-    The coordinate of row i along an axis is ``(i // stride % size * generator + shift) % size``. A step changes the row by
-    an offset that is the same for all rows.
+    A step changes the row by an offset that is the same for all rows.
     """
 
     @property
@@ -132,7 +141,7 @@ class ImplicitNeighbors(Neighbors):
         inside = at.new_ones(len(at), dtype=torch.bool)
         for axis, t in enumerate(step.tolist()):
             if t:
-                size = self.rule[0][axis]
+                size = self.rule.sizes[axis]
                 inside &= (at[:, axis] >= max(0, -t)) & (at[:, axis] < min(size, size - t))
         return inside
 
@@ -169,7 +178,7 @@ class Grid(ImplicitNeighbors):
     @property
     def rule(self) -> AxisRule:
         strides = tuple(math.prod(self.shape[axis + 1 :]) for axis in range(len(self.shape)))
-        return self.shape, strides, (1,) * len(self.shape), (0,) * len(self.shape)
+        return AxisRule(self.shape, strides, (1,) * len(self.shape), (0,) * len(self.shape))
 
     @property
     def positive_steps(self) -> np.ndarray:
@@ -177,7 +186,7 @@ class Grid(ImplicitNeighbors):
         return np.eye(len(self.shape), dtype=np.int64)[np.array(self.shape) > 1]
 
     def offset_of(self, steps: np.ndarray) -> np.ndarray:
-        return steps @ np.array(self.rule[1], dtype=np.int64)
+        return steps @ np.array(self.rule.strides, dtype=np.int64)
 
     def position(self, rows: Rows) -> Tensor:
         # ends that are exactly 0 and 1 keep the ends of a box exact
@@ -208,7 +217,7 @@ class ProductLattice(ImplicitNeighbors):
         for part, outer in zip(self.parts, self.strides, strict=True):
             axes += [(size, stride * outer, step, shift) for size, stride, step, shift in zip(*part.rule, strict=True)]
         sizes, strides, generators, shifts = zip(*axes, strict=True)
-        return sizes, strides, generators, shifts
+        return AxisRule(sizes, strides, generators, shifts)
 
     @property
     def positive_steps(self) -> np.ndarray:
@@ -223,7 +232,7 @@ class ProductLattice(ImplicitNeighbors):
         return torch.cat([part.position(rows // outer % len(part)) for part, outer in each], -1)
 
     def _split(self, steps: np.ndarray) -> list[np.ndarray]:
-        ends = np.cumsum([len(part.rule[0]) for part in self.parts])
+        ends = np.cumsum([len(part.rule.sizes) for part in self.parts])
         return np.split(steps, ends[:-1], axis=1)
 
 

@@ -1,8 +1,8 @@
-"""The inner loops of route 1 and of the elder rule for large inputs on the CPU, compiled by Numba.
+"""The inner loops of route 1 for large inputs on the CPU, compiled by Numba.
 
-In: NumPy arrays, views of the caller's tensors. Out: written in place. Every loop here has a twin made of tensor
-operations in the module that calls it, for GPUs and for small inputs; both give the same answer to the last bit. What the
-loops gain is memory traffic: they finish a block of samples while it is in the cache, and store nothing per edge.
+In: NumPy arrays, views of the caller's tensors. Out: written in place. ``_scans_tensor`` has their twins of tensor operations; both give
+the same answer to the last bit. What the loops gain is memory traffic: they finish a block of samples while it is in the cache, and store
+nothing per edge.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ class Lattice(ImplicitNeighbors):
     @property
     def rule(self) -> AxisRule:
         ones = (1,) * len(self.generator)
-        return (self.size,) * len(ones), ones, self.generator, self.shift
+        return AxisRule((self.size,) * len(ones), ones, self.generator, self.shift)
 
     @property
     def positive_steps(self) -> np.ndarray:

@@ -21,7 +21,7 @@ KD_TREE_MAX_DIM = 10  # dimensions up to which the k-d tree is faster than all d
 
 @dataclass(frozen=True, eq=False)
 class NeighborTable(Neighbors):
-    """Neighbors of the points of a cloud, as a list a point; always used in both directions.
+    """Neighbors of the points of a cloud, as one list per point; always used in both directions.
 
     A list of nearest neighbors is directed: j may be among the nearest of i while i is not among those of j. Dropping
     or keeping such edges at will changes the minima, so every edge counts both ways here.
@@ -74,7 +74,7 @@ class NeighborTable(Neighbors):
 
         Args:
             points: the cloud ``[n d]``, finite.
-            k: neighbors a point, below n; default ``max(2 d, 8)`` (or n - 1 if that is less). The papers use 2 d, which
+            k: neighbors per point, below n; default ``max(2 d, 8)`` (or n - 1 if that is less). The papers use 2 d, which
                 for d = 2 leaves clouds in pieces.
             radius: edges longer than this are dropped (unit: that of the points).
 

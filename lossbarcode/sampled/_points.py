@@ -1,8 +1,12 @@
-"""Where to evaluate a loss."""
+"""Where to evaluate a loss.
+
+In: a box, a method and a number of points. Out: the points ``[n d]``, as a tensor or as a rule that computes the rows it is asked for.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
 
@@ -11,6 +15,8 @@ from .._support.machine import check_memory
 from .._support.types import AnyArray, Bounds, Points, PointSource
 from ._implicit_neighbors import Grid, ImplicitNeighbors
 from ._lattice import lattice_neighbors
+
+Method = Literal["sobol", "uniform", "grid", "lattice"]
 
 SOBOL_LIMIT = 1 << 30  # torch's Sobol' numbers have 30 bits
 
@@ -49,7 +55,7 @@ class ImplicitPoints:
         return (low * (1 - weight) + high * weight).to(self.dtype)
 
 
-def choose_points(n, bounds: Bounds, method: str, seed: int, dtype: torch.dtype) -> PointSource:
+def choose_points(n: Any, bounds: Bounds, method: Method, seed: int, dtype: torch.dtype) -> PointSource:
     """Points of a box by one of the methods of :func:`sample`."""
     d = len(bounds)
     if method == "grid":

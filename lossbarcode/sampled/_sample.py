@@ -1,4 +1,4 @@
-"""Where to evaluate a loss.
+"""Losses at the points of a box.
 
 In: a loss and a box, an array, or a cloud that someone brings. Out: :class:`Samples`, the losses at n places together
 with what is known about who is next to whom. Losses are evaluated in chunks, so n is bounded by what is stored, not
@@ -16,10 +16,10 @@ from .._support.progress import tqdm_options
 from .._support.types import AnyArray, Values
 from ..losses._boxes import box_for
 from ..losses._protocols import Loss, check_loss_output, name_of
-from ._points import PointSource, choose_points
+from ._points import Method, PointSource, choose_points
 from ._samples import Samples
 
-CHUNK_SIZE = 1 << 18  # places a call of the loss; small enough to stay in the cache for simple losses
+CHUNK_SIZE = 1 << 18  # points per call of the loss; small enough to stay in the cache for simple losses
 
 
 def sample(
@@ -27,7 +27,7 @@ def sample(
     n: int | tuple[int, ...],
     *,
     bounds: AnyArray | None = None,
-    method: str = "sobol",
+    method: Method = "sobol",
     seed: int = 0,
     device: str | torch.device | None = None,
     dtype: torch.dtype | None = None,
@@ -49,7 +49,7 @@ def sample(
         seed: of the points, or of the lattice's shift. A grid has no randomness and does not use it.
         device: where to evaluate and store; default the CPU. The points do not depend on it.
         dtype: float32 or float64; default torch's default.
-        chunk_size: places a call of the loss. The result does not depend on it if the loss treats rows separately.
+        chunk_size: points per call of the loss. The result does not depend on it if the loss treats rows separately.
         progress: show a progress bar; default: when it takes over two seconds.
 
     Returns:

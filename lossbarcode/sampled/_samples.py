@@ -29,7 +29,7 @@ class Samples(Source):
         name: what was sampled and how, for titles.
 
     Raises:
-        ValueError: if there is not one loss a point, or if a loss is NaN or -inf.
+        ValueError: if there is not one loss per point, or if a loss is NaN or -inf.
     """
 
     points: PointSource
@@ -41,7 +41,7 @@ class Samples(Source):
     def __post_init__(self) -> None:
         if self.values.dtype not in FLOATS or tuple(self.values.shape) != (len(self.points),):
             raise ValueError(
-                f"Samples.values: expected float32 or float64 of shape ({len(self.points)},), one a point, "
+                f"Samples.values: expected float32 or float64 of shape ({len(self.points)},), one per point, "
                 f"got {self.values.dtype} of shape {tuple(self.values.shape)}"
             )
         check_values(self.values)

@@ -87,6 +87,7 @@ def test_separable_sums(name):
     assert len(found.index) == math.prod(2 * len(bars) - 1 for bars in curves)
 
 
+@pytest.mark.slow
 def test_schwefel_has_512_minima():
     assert int((complex_of(function("Schwefel26", 3)).index == 0).sum()) == 512
 
@@ -153,6 +154,7 @@ def test_both_routes_agree_in_every_index(name, index):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [("DoubleWell",), ("SixHumpCamel",), ("EggCrate",), ("VenterSobieski",), ("Langermann",)], ids=str)
 def test_canonical_form_of_the_complex(name):
     """Only the global minimum is alone, and the pairs are those of the bars, which need no matrix."""

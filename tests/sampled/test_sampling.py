@@ -143,7 +143,7 @@ BAD = {
     "mixed dtypes": (lambda: lb.from_points(POINTS, torch.zeros(4).double()), "expected one dtype and device, got torch.float32 on cpu and torch.float64"),
     "points not finite": (lambda: lb.from_points(POINTS / 0, torch.zeros(4)), "points: expected finite coordinates, got 4 rows that are not, the first at 0"),
     "a record with NaN": (lambda: lb.Samples(POINTS, torch.full((4,), math.nan), torch.tensor(BOX)), "values: .*got 4 NaN in 4, the first at 0"),
-    "a record of other lengths": (lambda: lb.Samples(POINTS, torch.zeros(5), torch.tensor(BOX)), r"Samples.values: expected .* of shape \(4,\), one a point, got .*\(5,\)"),
+    "a record of other lengths": (lambda: lb.Samples(POINTS, torch.zeros(5), torch.tensor(BOX)), r"Samples.values: expected .* of shape \(4,\), one per point, got .*\(5,\)"),
     "values not finite": (lambda: lb.from_points(POINTS, torch.tensor([0.0, 0, math.nan, 0])), "values: .*got 1 NaN in 4, the first at 2"),
 }  # fmt: skip
 

@@ -304,6 +304,7 @@ print(announced[0], memory("VmHWM") - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
 def test_memory_is_as_announced():
     found = subprocess.run([sys.executable, "-c", PEAK], capture_output=True, text=True, check=True)
