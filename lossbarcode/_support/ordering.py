@@ -9,9 +9,9 @@ from .types import Rows, Values
 
 
 def value_row_order(values: Values, rows: Rows) -> Rows | slice:
-    """The order by value and, among equal values, by row: that of everything in this package.
+    """The order by value and, among equal values, by row, so that ``values[value_row_order(values, rows)]`` is sorted.
 
-    ``values[ascending(values, rows)]`` is sorted. It is a slice, which copies nothing, if they are so already.
+    If the values are sorted already it is a slice, which copies nothing.
     """
     if prefers_compiled(values):
         from . import pointer_kernels as kernels

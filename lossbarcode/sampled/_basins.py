@@ -1,8 +1,8 @@
 """From samples to the few minima among them and the passes between their basins.
 
 In: :class:`Samples`. Out: :class:`Basins`, whose graph has exactly the barcode of the whole sample (its lower-star
-filtration). The one idea: if every sample points at its lowest neighbor, its basin is connected below any level it
-takes part in; so only the lowest passes between basins matter, and no sample waits for another.
+filtration). The one idea: if every sample points to its lowest neighbor, then a basin is connected when it is restricted to
+any sublevel set; so only the lowest passes between basins matter, and no sample waits for another.
 """
 
 from __future__ import annotations
@@ -31,12 +31,13 @@ from ._samples import Samples
 
 @dataclass(frozen=True, eq=False)
 class Basins(Source):
-    """Which minimum each sample runs down to, and the passes between.
+    """The minimum to which steepest descent leads from each sample, and the passes between the basins.
 
     Attributes:
         samples: what the basins are of.
         graph: minima in ascending order of (value, row), and the passes over which basins join as the level rises: a
-            minimum spanning forest, one pass less than minima in every piece. The ``saddle_row`` of a pass is the sample at its top.
+            minimum spanning forest, one pass fewer than minima in every connected component. The ``saddle_row`` of a pass is the
+            sample at its top.
         label: number of the basin of each sample ``[n]``, in the order of the graph's minima, in 32 bits where they
             number the samples; -1: outside the domain.
         minimum_row: row of the lowest sample of each basin ``[k]``.

@@ -244,7 +244,7 @@ def unmark_labels(label, size):
 
 @kernel
 def contract(component, top, bottom, tree, joins):
-    """Components anew from 0, in the same order, after all have left over their lowest edge; and who did so usefully.
+    """Components numbered anew, in the same order, after all have left over their lowest edge; and those whose edge joined two.
 
     Returns:
         Numbers of components that are left and of useful ones among those before.

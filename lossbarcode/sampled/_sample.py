@@ -1,7 +1,7 @@
 """Losses at the points of a box.
 
-In: a loss and a box, an array, or a cloud that someone brings. Out: :class:`Samples`, the losses at n places together
-with what is known about who is next to whom. Losses are evaluated in chunks, so n is bounded by what is stored, not
+In: a loss and a box, an array, or a cloud that someone brings. Out: :class:`Samples`, the losses at n points together
+with what is known of their neighbors. Losses are evaluated in chunks, so n is bounded by what is stored, not
 by what an evaluation needs in between.
 """
 

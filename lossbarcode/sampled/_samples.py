@@ -25,7 +25,7 @@ class Samples(Source):
             ``points[rows]`` works for both.
         values: loss at each place ``[n]``; +inf: outside the domain.
         bounds: the box that was sampled ``[d 2]``.
-        neighbors: who is next to whom, or None: to be found by a search for nearest neighbors.
+        neighbors: which samples are adjacent, or None: they are found by a search for nearest neighbors.
         name: what was sampled and how, for titles.
 
     Raises:
