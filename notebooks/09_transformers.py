@@ -37,7 +37,7 @@ import sys
 
 if importlib.util.find_spec("lossbarcode") is None:  # for example on Colab
     source = "git+https://github.com/lossbarcode/lossbarcode"
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", source], check=True)
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", source, "num2words"], check=True)
 
 import lossbarcode as lb
 

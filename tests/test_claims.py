@@ -14,6 +14,8 @@ from torch import nn
 import lossbarcode as lb
 from lossbarcode import study
 
+pytestmark = pytest.mark.slow
+
 
 def lengths_of(rows):
     """The table with the column ``length``, NaN for infinite bars."""
@@ -94,7 +96,6 @@ def test_descents_with_tanh_2_converge_to_minima_of_the_table():
     assert np.abs(ends.values.numpy()[:, None] - known).min(1).max() < 1e-6
 
 
-@pytest.mark.slow
 def test_many_relu_descents_stop_on_a_kink_where_the_shortest_subgradient_vanishes():
     loss, _ = curve_loss("2", nn.ReLU)
     ends = lb.find_minima(loss, normal_starts(loss, 20), max_steps=400)

@@ -14,6 +14,8 @@ from tables import table
 
 import lossbarcode as lb
 
+pytestmark = pytest.mark.slow
+
 
 @cache
 def benchmark_runs(name):
@@ -183,7 +185,6 @@ SMOOTH = ["DoubleWell", "EggCrate", "ThreeHumpCamel", "SixHumpCamel", "Qing", "S
 KINKED = ["Alpine01", "HolderTable", "PenHolder", "Tripod", "XinSheYang04"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", SMOOTH)
 def test_samples_and_critical_points_agree_on_the_long_bars(name):
     loss = getattr(lb.functions, name)()

@@ -99,6 +99,7 @@ def test_the_house_sees_what_is_there(tmp_path):
     assert "high" in house.cycle(package)
 
 
+@pytest.mark.slow
 def test_import_loads_no_upper_floor():
     code = f"import sys, lossbarcode; print(*[name for name in {NOT_LOADED} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -291,3 +292,5 @@ def test_notebook_installs_only_where_missing(path):
     assert f'source = "git+{URL}"' in first
     assert 'if importlib.util.find_spec("lossbarcode") is None' in first
     assert first.endswith("\nimport lossbarcode as lb")
+    # what is no dependency of the core, and the notebook uses
+    assert ("num2words" in first) == ("data.numerals(" in path.with_suffix(".py").read_text())

@@ -218,6 +218,7 @@ def test_charts_stand_side_by_side_without_a_warning(camel):
         drawn(lb.charts.barcode(camel[1]) | lb.charts.barcode(camel[1]) | lb.charts.diagram(camel[1]))
 
 
+@pytest.mark.slow
 def test_morse_map_shows_every_point_and_line():
     camel = lb.functions.SixHumpCamel()
     morse = lb.morse_complex(camel)

@@ -73,6 +73,7 @@ SEPARABLE = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SEPARABLE, ids=str)
+@pytest.mark.slow
 def test_separable_sums(name):
     loss = function(*name)
     found = complex_of(loss)
@@ -121,6 +122,7 @@ REFINED = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", REFINED)
+@pytest.mark.slow
 def test_refined_bars_of_a_grid(name):
     """Every long bar of a fine grid, its ends refined by SciPy, is a bar of the complex to 1e-8, and there are no others."""
     make, side, shortest = REFINED[name]
@@ -174,6 +176,7 @@ def test_canonical_form_of_the_complex(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [("SixHumpCamel",), ("UrsemWaves",), ("Qing", 3), ("Schwefel26", 2), ("Langermann",)], ids=str)
+@pytest.mark.slow
 def test_points_are_critical(name):
     """No gradient along the coordinates that are free, growth inwards along the others, and the index that NumPy finds."""
     loss = function(*name)
@@ -420,6 +423,7 @@ def waves(seed, count, degree, d):
 
 
 @pytest.mark.parametrize(("seed", "count", "degree"), [(5, 6, 1), (7, 6, 2), (2, 4, 2)])
+@pytest.mark.slow
 def test_three_dimensions_against_a_grid(seed, count, degree):
     loss, box = waves(seed, count, degree, 3), [(-1.03, 0.97), (-0.98, 1.01), (-0.9, 0.95)]
     found = lb.morse_complex(loss, box, progress=False)
@@ -439,6 +443,7 @@ SYMMETRIC = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SYMMETRIC)
 @pytest.mark.parametrize("index", [0, 1])
+@pytest.mark.slow
 def test_lines_from_saddle_to_saddle_do_no_harm(name, index):
     """Symmetric losses in cosines: gradient lines along the axes of symmetry join saddles."""
     box = [(-1.3, 1.3)] * 2
@@ -486,6 +491,7 @@ ODD_CASES = {
 
 
 @pytest.mark.parametrize("name", ODD_CASES)
+@pytest.mark.slow
 def test_odd_cases(name):
     loss, box, dtype, counts = ODD_CASES[name]
     found = lb.morse_complex(loss, box, dtype=dtype, progress=False)
@@ -501,6 +507,7 @@ def test_devices_and_dtypes(device, dtype):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
+@pytest.mark.slow
 def test_seeds_agree(seed):
     found, before = lb.morse_complex(F.UrsemWaves(), seed=seed, progress=False), complex_of(function("UrsemWaves"))
     apart = (found.points[:, None] - before.points).abs().amax(2).min(1)  # rows of points that tie in value may be swapped
@@ -513,6 +520,7 @@ def test_seeds_agree(seed):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("scale", "shift", "unit"), [(1e-9, 0.0, 1.0), (-1.0, 3.0, 1.0), (1e12, -5.0, 1e-6), (1.0, 0.0, 1e6)])
+@pytest.mark.slow
 def test_units_do_not_matter(scale, shift, unit):
     """Scaling the loss scales the bars; scaling the parameters changes none. Minus the loss turns index r into 2 - r inside."""
     loss = trigonometric(1)
@@ -559,6 +567,7 @@ for warning in caught:
 """
 
 
+@pytest.mark.slow
 def test_warnings_name_the_line_of_the_caller():
     """In a process of its own, because the checks of signatures add calls in between here."""
     run = subprocess.run([sys.executable, "-c", INCOMPLETE], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)

@@ -202,6 +202,7 @@ def chunks(request, monkeypatch):
 @pytest.mark.parametrize(
     ("method", "narrow"), [(method, 2**31) for method in ("sobol", "uniform", "grid", "lattice")] + [("sobol", 0), ("lattice", 0)]
 )
+@pytest.mark.slow
 def test_chunks_threads_and_row_widths_change_nothing(method, narrow, chunks, threads, monkeypatch):
     monkeypatch.setattr(machine, "INT32_LIMIT", narrow)
     monkeypatch.setattr(_implicit_neighbors, "INT32_LIMIT", narrow)

@@ -89,6 +89,7 @@ def test_steps_of_a_lattice_are_its_shortest_vectors(dimension, n):
 
 
 @pytest.mark.parametrize("dimension", range(1, 16))
+@pytest.mark.slow
 def test_lattices_are_even_in_one_piece_and_of_any_size(dimension):
     for n in (1, 2, 3, 5, 100, 3001, 20_000):
         samples = lb.sample(lambda points: torch.rand(len(points)), n, bounds=[[0, 1]] * dimension, method="lattice", seed=n)

@@ -33,6 +33,7 @@ ANALYTIC = [("HumpCamel6",), ("Wavy", 2), ("Wavy", 3), ("Schwefel26", 2), ("Schw
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ANALYTIC, ids=str)
+@pytest.mark.slow
 def test_barcodes_are_those_of_the_morse_route(name):
     loss = getattr(lb.functions, name[0])(*name[1:])
     exact = lb.barcode(lb.morse_complex(loss))
@@ -306,6 +307,7 @@ print(announced[0], memory("VmHWM") - before)
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
+@pytest.mark.slow
 def test_memory_is_as_announced():
     found = subprocess.run([sys.executable, "-c", PEAK], capture_output=True, text=True, check=True)
     announced, held = map(float, found.stdout.split())
