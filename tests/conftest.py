@@ -1,6 +1,7 @@
 """Fixtures shared by all tests. A test that takes ``device`` runs on the CPU and, where there is one, on a GPU."""
 
 import contextlib
+import os
 from pathlib import Path
 
 import jaxtyping
@@ -11,10 +12,11 @@ from hypothesis import settings
 # Shapes and types in signatures are checked on every call of every test; users pay nothing for them. Compiled loops are left to Numba.
 PACKAGE = Path(__file__).parents[1] / "lossbarcode"
 MODULES = [path for path in PACKAGE.rglob("*/*.py") if path.stem != "__init__" and "_support.compiled import" not in path.read_text()]
-jaxtyping.install_import_hook(
-    [".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts) for path in MODULES if path.parent.name != "_support"],
-    "type_checker.check",
-)
+if "LOSSBARCODE_UNCHECKED" not in os.environ:  # benchmarks measure what users run
+    jaxtyping.install_import_hook(
+        [".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts) for path in MODULES if path.parent.name != "_support"],
+        "type_checker.check",
+    )
 
 settings.register_profile("repository", deadline=None, print_blob=True, derandomize=True)
 settings.load_profile("repository")

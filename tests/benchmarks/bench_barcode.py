@@ -43,7 +43,7 @@ ARRAYS = [(kind, shape, tool) for kind in (smooth, noise) for shape in (PLANE, S
 ARRAYS += [(smooth, SIX, tool) for tool in ("lossbarcode", "GUDHI")]
 
 
-@pytest.mark.parametrize(("saddle_evidence", "shape", "tool"), ARRAYS, ids=lambda case: getattr(case, "__name__", str(case)))
+@pytest.mark.parametrize(("kind", "shape", "tool"), ARRAYS, ids=lambda case: getattr(case, "__name__", str(case)))
 def bench_array(race, kind, shape, tool):
     array = kind(shape)
     expected = ours(array)
