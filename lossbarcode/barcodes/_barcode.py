@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from .._support.pointers import gather_or_minus_one, pointer_jump
-from .._support.types import Rows, Values
+from .._support.types import Rows
 
 if TYPE_CHECKING:
     import altair as alt
@@ -67,23 +68,23 @@ class Barcode:
         degree: degree of homology, 0 for minima.
     """
 
-    birth: Values
-    death: Values
-    minimum_row: Rows
-    saddle_row: Rows
-    parent: Rows
-    size: Rows | None = None
-    bar_of_minimum: Rows | None = None
+    birth: Float[Tensor, " k"]
+    death: Float[Tensor, " k"]
+    minimum_row: Int[Tensor, " k"]
+    saddle_row: Int[Tensor, " k"]
+    parent: Int[Tensor, " k"]
+    size: Int[Tensor, " k"] | None = None
+    bar_of_minimum: Int[Tensor, " minima"] | None = None
     name: str = ""
     degree: int = 0
 
     @property
-    def length(self) -> Values:
+    def length(self) -> Float[Tensor, " k"]:
         """Height to climb to escape each minimum ``[k]``; inf where there is no lower place."""
         return self.death - self.birth
 
     @property
-    def is_finite(self) -> Tensor:
+    def is_finite(self) -> Bool[Tensor, " k"]:
         """Which bars end ``[k]``, bool."""
         return self.death.isfinite()
 
