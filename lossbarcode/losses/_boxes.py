@@ -1,8 +1,15 @@
-"""Boxes of parameters: how they are checked, and how a descent stays inside them."""
+"""Boxes of parameters: how they are checked, how a descent stays inside them, and which axes are periodic.
+
+An axis is periodic (an angle, a phase) if the loss is the same one width of the box further on: the two ends of the axis are one place, and
+no face of the box. The last axis of a torus is no different from its first; a box may have both kinds of axes.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
+from jaxtyping import Bool
 from torch import Tensor
 
 from .._support.types import AnyArray, Bounds, Points
@@ -33,6 +40,44 @@ def check_bounds(bounds: AnyArray) -> Bounds:
         axis = int(bad.nonzero()[0])
         raise ValueError(f"bounds: expected finite low < high along every axis, got {box[axis].tolist()} along axis {axis}")
     return box
+
+
+def check_periodic(loss: Loss | None, periodic: bool | Sequence[bool] | Tensor | None, box: Bounds) -> Bool[Tensor, " d"]:
+    """Which axes of the box are periodic, on its device: as asked for, or else as the loss's own attribute ``periodic`` says.
+
+    Args:
+        loss: the loss, or None.
+        periodic: one answer for all axes, or one per axis; None: that of the loss, and False if it has none.
+        box: the box ``[d 2]``.
+
+    Raises:
+        ValueError: if that is neither one bool nor one per axis.
+    """
+    given = getattr(loss, "periodic", False) if periodic is None else periodic
+    axes = torch.as_tensor(given, device=box.device)
+    if axes.dtype != torch.bool or axes.ndim > 1 or (axes.ndim == 1 and len(axes) != len(box)):
+        raise ValueError(f"periodic: expected True, False, or one of them for each of {len(box)} axes, got {given!r}")
+    return axes.expand(len(box)).clone()
+
+
+def without_periodic_faces(box: Bounds, periodic: Bool[Tensor, " d"]) -> Bounds:
+    """The box with the ends of periodic axes at infinity, where nothing is stopped: for descents and strings."""
+    ends = torch.tensor([-torch.inf, torch.inf], dtype=box.dtype, device=box.device)
+    return torch.where(periodic[:, None], ends, box)
+
+
+def wrap_into_box(points: Points, box: Bounds, periodic: Bool[Tensor, " d"]) -> Points:
+    """The same places with every periodic coordinate within ``low <= x < high``. Other coordinates are left as they are."""
+    low, high = box.to(points).T
+    wrapped = low + (points - low).remainder(high - low)
+    return torch.where(periodic & ((points < low) | (points >= high)), torch.where(wrapped < high, wrapped, low), points)
+
+
+def nearest_image(points: Points, to: Points, box: Bounds, periodic: Bool[Tensor, " d"]) -> Points:
+    """The same places, moved by whole periods to where they lie nearest to the points ``to``; of two equally near images always one."""
+    low, high = box.to(points).T
+    width = high - low
+    return torch.where(periodic, points - ((points - to) / width).round() * width, points)
 
 
 def active_bounds(points: Points, gradient: Points, box: Tensor | None) -> Tensor:

@@ -18,7 +18,7 @@ from .._support.types import Points, Rows, Values
 Loss: TypeAlias = Callable[[Points], Values]
 """A plain loss: a pure batched function from parameters ``[n d]`` to losses ``[n]``, without hidden state, that treats every row
 independently and returns the dtype and the device that it got. If it is differentiable by autograd, every route takes it. It may have a
-``name`` for titles, and ``bounds`` ``[d 2]``, its box."""
+``name`` for titles, ``bounds`` ``[d 2]``, its box, and ``periodic``, which of the axes of the box are (a bool, or one per axis)."""
 
 
 @runtime_checkable
