@@ -34,6 +34,7 @@ from .barcodes import (
     Source,
     bottleneck_distance,
     canonical_form,
+    from_graph,
     obstruction_score,
     wasserstein_distance,
 )
@@ -60,6 +61,6 @@ else:  # type checkers do not see it, because they would take any name for one t
 __all__ = [
     "Bar", "Barcode", "Basins", "CanonicalForm", "Graph", "Grid", "Lattice", "Minima", "MorseComplex", "NeighborTable", "Paths",
     "SaddleEvidence", "Samples", "Separatrices", "Source", "TrainingSchedule", "barcode", "basins", "bottleneck_distance",
-    "canonical_form", "charts", "connect", "data", "find_minima", "from_grid", "from_points", "functions", "is_singleton",
+    "canonical_form", "charts", "connect", "data", "find_minima", "from_graph", "from_grid", "from_points", "functions", "is_singleton",
     "morse_complex", "networks", "obstruction_score", "sample", "subgradient_norm", "wasserstein_distance",
 ]  # fmt: skip

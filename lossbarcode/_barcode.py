@@ -29,7 +29,8 @@ def barcode(
     Args:
         source: one of
 
-            - a record that has a graph: :class:`Basins`, :class:`MorseComplex`, :class:`Paths`, or a :class:`Graph` itself;
+            - a record that has a graph: :class:`Basins`, :class:`MorseComplex`, :class:`Paths`, or a :class:`Graph` itself, which
+              :func:`from_graph` makes of a graph of yours;
             - :class:`Samples`, of which the basins are taken;
             - an array of losses on a grid (:func:`from_grid`);
             - a loss, which is sampled (:func:`sample`, with ``method="sobol"``, or ``"grid"`` for a degree above 0).

@@ -71,24 +71,37 @@ def bars_of_samples(values, edges):
     return bars
 
 
-def grid_edges(shape):
+def grid_edges(shape, periodic=()):
     """Pairs of neighbors along the axes of an array, rows in C order."""
     rows = np.arange(math.prod(shape)).reshape(shape)
     for axis in range(len(shape)):
         yield from zip(np.delete(rows, -1, axis).ravel().tolist(), np.delete(rows, 0, axis).ravel().tolist(), strict=True)
+        if periodic and periodic[axis]:
+            yield from zip(rows.take(-1, axis).ravel().tolist(), rows.take(0, axis).ravel().tolist(), strict=True)
 
 
-def lattice_edges(places):
-    """Pairs of samples whose integer coordinates differ by one of the steps, from the coordinates alone."""
-    at = places.coordinates(torch.arange(len(places))).tolist()
-    steps = {tuple(step) for step in places.positive_steps.tolist()}
+def lattice_edges(places, flat, periodic):
+    """Pairs of samples whose integer coordinates differ by one of the steps, around periodic axes but for a whole period.
+
+    The steps are those of ``flat``, the same arrangement without periods.
+    """
+    at, sizes = places.coordinates(torch.arange(len(places))).tolist(), places.rule.sizes
+
+    def around(step):
+        return tuple(t % size if wraps else t for t, size, wraps in zip(step, sizes, periodic, strict=True))
+
+    steps = {around(step) for step in flat.positive_steps.tolist()}
     rows = range(len(at))
-    return [(i, j) for i in rows for j in rows if tuple(b - a for a, b in zip(at[i], at[j], strict=True)) in steps]
+    return [(i, j) for i in rows for j in rows if around(b - a for a, b in zip(at[i], at[j], strict=True)) in steps]
 
 
-def gudhi_of_array(array):
+def gudhi_of_array(array, periodic=()):
     """Births and deaths by GUDHI's cubical complex with the array on its vertices, sorted."""
-    complex_ = gudhi.CubicalComplex(vertices=np.asarray(array, dtype=np.float64))
+    array = np.asarray(array, dtype=np.float64)
+    if any(periodic):
+        complex_ = gudhi.PeriodicCubicalComplex(vertices=array, periodic_dimensions=list(periodic))
+    else:
+        complex_ = gudhi.CubicalComplex(vertices=array)
     complex_.compute_persistence(homology_coeff_field=2, min_persistence=0)
     bars = complex_.persistence_intervals_in_dimension(0)
     return sorted(map(tuple, bars[bars[:, 0] < np.inf].tolist()))

@@ -59,11 +59,23 @@ def grids(draw, most=64):
 def lattices(draw):
     """Losses on a lattice, or on a product of lattices and a grid, and its edges from the places alone."""
     dimension = draw(st.integers(1, 4))
-    places = lb.Lattice.search(draw(st.integers(1, 40)), dimension, seed=draw(st.integers(0, 9)))
+    periodic = draw(st.one_of(st.just((False,) * dimension), st.tuples(*[st.booleans()] * dimension)))
+    n, seed = draw(st.integers(1, 40)), draw(st.integers(0, 9))
+    places, flat = (lb.Lattice.search(n, dimension, seed=seed, periodic=axes) for axes in (periodic, ()))
     if draw(st.booleans()):
-        places = Product((places, draw(st.sampled_from([lb.Grid((2,)), lb.Grid((1, 3)), lb.Lattice.search(5, 2, seed=1)]))))
+        shape = draw(st.sampled_from([(2,), (1, 3), (3,)]))
+        axes = draw(st.tuples(*[st.booleans()] * len(shape)))
+        other, other_flat = draw(
+            st.sampled_from(
+                [
+                    (lb.Grid(shape, axes), lb.Grid(shape)),
+                    (lb.Lattice.search(5, len(axes), seed=1, periodic=axes), lb.Lattice.search(5, len(axes), seed=1)),
+                ]
+            )
+        )
+        places, flat, periodic = Product((places, other)), Product((flat, other_flat)), periodic + axes
     losses = st.one_of(LOSSES, st.just(np.inf)) if draw(st.booleans()) else LOSSES
     values = draw(st.lists(losses, min_size=len(places), max_size=len(places)).filter(lambda v: min(v) < np.inf))
     values = torch.tensor(values, dtype=draw(st.sampled_from([torch.float32, torch.float64])))
     samples = lb.Samples(torch.zeros(len(places), 1), values, torch.tensor([[0.0, 1.0]]), places)
-    return samples, oracles.lattice_edges(places)
+    return samples, oracles.lattice_edges(places, flat, periodic)

@@ -14,22 +14,36 @@ FLOATS = (torch.float32, torch.float64)
 
 
 def as_float_tensor(array: AnyArray, name: str) -> Tensor:
-    """The array as a detached float32 or float64 tensor, without a copy where that is possible."""
+    """The array as a detached float32 or float64 tensor, without a copy where that is possible.
+
+    Whole numbers, bools and half precision are widened to the smaller of the two that holds all of them exactly. Where a masked array
+    is masked there is +inf: outside the domain.
+    """
     if not isinstance(array, Tensor):
+        if np.ma.isMaskedArray(array):
+            array = np.ma.filled(array.astype(float_that_holds(array.dtype, name)), np.inf)
         array = np.asarray(array)
-        if array.dtype.kind not in "fiub":
-            raise ValueError(f"{name}: expected an array of real numbers, got dtype {array.dtype}; pass floating-point numbers")
-        array = array.astype(array.dtype.newbyteorder("="), order="C", copy=False)
+        array = array.astype(float_that_holds(array.dtype, name), order="C", copy=False)  # in the machine's byte order
         # torch takes no negative strides, which even a C-ordered array of one element can have, and no read-only memory
         if min(array.strides, default=0) < 0 or not array.flags.writeable:
             array = array.copy()
         array = torch.from_numpy(array)
     if array.dtype not in FLOATS:
-        raise ValueError(
-            f"{name}: expected float32 or float64, got {str(array.dtype).removeprefix('torch.')}; "
-            "convert first, for example with .double() or .astype('float64')"
-        )
+        if array.dtype.is_complex:
+            raise ValueError(f"{name}: expected real numbers, got {array.dtype}; pass their absolute values, or real and imaginary parts")
+        narrow = (torch.float16, torch.bfloat16, torch.bool, torch.uint8, torch.int8, torch.int16)
+        array = array.to(torch.float32 if array.dtype in narrow else torch.float64)
     return array.detach()
+
+
+def float_that_holds(dtype: np.dtype, name: str) -> np.dtype:
+    """float32 or float64."""
+    if dtype.kind not in "fiub" or dtype.itemsize > 8:
+        raise ValueError(
+            f"{name}: expected an array of real numbers of at most 64 bits, got dtype {dtype}; convert first, for example with "
+            ".astype('float64')"
+        )
+    return np.result_type(dtype, np.float32)
 
 
 def check_values(values: Tensor, name: str = "values") -> None:

@@ -11,9 +11,14 @@ INT32_LIMIT = 1 << 31  # samples whose rows fit into 32 bits
 GIB = 1 << 30
 
 
+def loops_are_faster(n: int, device: torch.device) -> bool:
+    """Whether compiled loops are the better choice for n elements there. They load Numba, which small inputs do not need."""
+    return device.type == "cpu" and n >= NUMBA_MIN_SIZE
+
+
 def prefers_compiled(tensor: Tensor) -> bool:
-    """Whether compiled loops are the better choice for this tensor. They load Numba, which small inputs do not need."""
-    return tensor.device.type == "cpu" and len(tensor) >= NUMBA_MIN_SIZE
+    """Whether compiled loops are the better choice for this tensor."""
+    return loops_are_faster(len(tensor), tensor.device)
 
 
 def row_dtype(n: int) -> torch.dtype:

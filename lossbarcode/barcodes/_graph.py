@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from .._support.checks import FLOATS, check_values
-from .._support.types import Rows, Values
 from ._source import Source
 
 
@@ -39,17 +39,22 @@ class Graph(Source):
         [(0, (0.0, inf)), (0, (1.0, 3.0))]
     """
 
-    values: Values
-    edges: Tensor
-    heights: Values
-    minimum_row: Rows
-    saddle_row: Rows
+    values: Float[Tensor, " k"]
+    edges: Int[Tensor, "m 2"]
+    heights: Float[Tensor, " m"]
+    minimum_row: Int[Tensor, " k"]
+    saddle_row: Int[Tensor, " m"]
 
     name: ClassVar[str] = ""  # pyright: ignore[reportIncompatibleVariableOverride]  # a graph alone is of nothing
 
     # written out, so that a graph always has the rows that may be left out here
     def __init__(
-        self, values: Values, edges: Tensor, heights: Values, minimum_row: Rows | None = None, saddle_row: Rows | None = None
+        self,
+        values: Float[Tensor, " k"],
+        edges: Int[Tensor, "m 2"],
+        heights: Float[Tensor, " m"],
+        minimum_row: Int[Tensor, " k"] | None = None,
+        saddle_row: Int[Tensor, " m"] | None = None,
     ) -> None:
         k, m, device = len(values), len(heights), values.device
         minimum_row = torch.arange(k, device=device) if minimum_row is None else minimum_row

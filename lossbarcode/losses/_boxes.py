@@ -13,16 +13,20 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from .._support.types import AnyArray, Bounds, Points
-from ._protocols import Loss
+from ._protocols import Loss, name_of
 
 
 def box_for(loss: Loss, bounds: AnyArray | None) -> Bounds:
     """The box that is asked for, or else the loss's own, checked."""
+    own = getattr(loss, "bounds", None)
     if bounds is None:
-        bounds = getattr(loss, "bounds", None)
-        if bounds is None:
-            raise ValueError("bounds: expected a box [d 2], got None, and the loss has no .bounds; pass bounds=[[low, high], ...]")
-    return check_bounds(bounds)
+        bounds = own
+    if bounds is None:
+        raise ValueError("bounds: expected a box [d 2], got None, and the loss has no .bounds; pass bounds=[[low, high], ...]")
+    box = check_bounds(bounds)
+    if own is not None and len(box) != len(own):
+        raise ValueError(f"bounds: expected one row for each of the {len(own)} parameters of {name_of(loss)}, got {len(box)}")
+    return box
 
 
 def check_bounds(bounds: AnyArray) -> Bounds:
@@ -40,6 +44,23 @@ def check_bounds(bounds: AnyArray) -> Bounds:
         axis = int(bad.nonzero()[0])
         raise ValueError(f"bounds: expected finite low < high along every axis, got {box[axis].tolist()} along axis {axis}")
     return box
+
+
+def box_in(dtype: torch.dtype, box: Bounds) -> Bounds:
+    """The box in the dtype of its points.
+
+    Raises:
+        ValueError: if an end or a width is too large a number for it, or if the two ends are one number in it.
+    """
+    narrow = box.to(dtype)
+    width = narrow[:, 1] - narrow[:, 0]
+    bad = ~(width.isfinite() & (width > 0))
+    if bad.any():
+        axis = int(bad.nonzero()[0])
+        raise ValueError(
+            f"bounds: expected ends and widths that {dtype} can hold, got {box[axis].tolist()} along axis {axis}; rescale the axis"
+        )
+    return narrow
 
 
 def check_periodic(loss: Loss | None, periodic: bool | Sequence[bool] | Tensor | None, box: Bounds) -> Bool[Tensor, " d"]:

@@ -13,13 +13,14 @@ from types import ModuleType
 from typing import Any
 
 import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 from tqdm import tqdm
 
-from .._support.machine import check_memory, prefers_compiled, row_dtype
+from .._support.machine import check_memory, loops_are_faster, prefers_compiled, row_dtype
 from .._support.ordering import value_row_order
 from .._support.pointers import gather_or_minus_one
 from .._support.progress import tqdm_options
-from .._support.types import Rows, Values
 from ..barcodes._graph import Graph
 from ..barcodes._read_off import read_off
 from ..barcodes._source import Source
@@ -46,12 +47,12 @@ class Basins(Source):
 
     samples: Samples
     graph: Graph
-    label: Rows
-    minimum_row: Rows
-    size: Rows
+    label: Int[Tensor, " n"]
+    minimum_row: Int[Tensor, " k"]
+    size: Int[Tensor, " k"]
 
     @property
-    def sizes(self) -> Rows:
+    def sizes(self) -> Int[Tensor, " k"]:
         return self.size
 
     @property
@@ -105,6 +106,11 @@ def basins(samples: Samples, *, k: int | None = None, radius: float | None = Non
         >>> lb.basins(lb.sample(lb.functions.ThreeHumpCamel(), 4096))
         Basins(3 minima, 2 passes; ThreeHumpCamel, 4,096 sobol points, seed 0)
     """
+    if not isinstance(samples, Samples):
+        raise ValueError(
+            f"basins: expected Samples, got {type(samples).__name__}; make them with lb.sample (of a loss), lb.from_grid (of an array) or "
+            "lb.from_points (of a cloud), or call lb.barcode"
+        )
     neighbors, values = samples.neighbors, samples.values
     if neighbors is None:
         neighbors = nearest_inside(samples, k, radius)
@@ -115,11 +121,8 @@ def basins(samples: Samples, *, k: int | None = None, radius: float | None = Non
         )
     if len(neighbors) != len(values):
         raise ValueError(f"samples.neighbors: expected neighbors of {len(values)} samples, got those of {len(neighbors)}")
-    # in loops: labels, components that merge, marks on their edges; in tensor operations: what jumping takes
-    width = row_dtype(len(values)).itemsize
+    check_memory(memory_of_basins(len(values), values.device), values.device, f"basins of {len(values):,} samples", "use fewer samples")
     scans = scans_for(values)
-    need = len(values) * (3 * width + 9 if scans is _scans_tensor else 2 * width + 1)
-    check_memory(need, values.device, f"basins of {len(values):,} samples", "use fewer samples")
     with tqdm(desc="basins", unit="step", **tqdm_options(progress)) as bar:
         bar.set_postfix_str("lowest neighbors", refresh=False)  # a refresh would show the bar before its time
         pointer = scans.lowest(neighbors, values)
@@ -148,18 +151,28 @@ def basins(samples: Samples, *, k: int | None = None, radius: float | None = Non
 def nearest_inside(samples: Samples, k: int | None, radius: float | None) -> NeighborTable:
     """Nearest neighbors among the samples inside the domain; those outside have none."""
     inside = samples.values < torch.inf
+    period = None
+    if samples.periodic is not None and samples.periodic.any():
+        period = torch.where(samples.periodic, samples.bounds[:, 1] - samples.bounds[:, 0], torch.inf)
     if inside.all():
         points = samples.points[:]  # a tensor, also where samples keep only a rule that makes their points
-        return NeighborTable.from_points(points, k, radius=radius)
+        return NeighborTable.from_points(points, k, radius=radius, period=period)
     rows = inside.nonzero().squeeze(1)
     rows = rows.to(row_dtype(len(inside)))
-    table = rows[NeighborTable.from_points(samples.points[rows], k, radius=radius).neighbors]
+    table = rows[NeighborTable.from_points(samples.points[rows], k, radius=radius, period=period).neighbors]
     index = torch.arange(len(inside), dtype=rows.dtype, device=rows.device)[:, None].repeat(1, table.shape[1])
     index[rows] = table
     return NeighborTable(index)
 
 
-def scans_for(values: Values) -> ModuleType:
+def memory_of_basins(n: int, device: torch.device) -> int:
+    """Bytes that the basins of n samples take at most, besides losses and neighbors."""
+    width = row_dtype(n).itemsize
+    # in loops: labels, components that merge, marks on their edges; in tensor operations: what jumping takes
+    return n * (2 * width + 1 if loops_are_faster(n, device) else 3 * width + 9)
+
+
+def scans_for(values: Float[Tensor, " n"]) -> ModuleType:
     """The module that scans these samples, chosen once per call of :func:`basins`."""
     if not prefers_compiled(values):
         return _scans_tensor

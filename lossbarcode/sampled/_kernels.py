@@ -1,4 +1,4 @@
-"""The inner loops of route 1 for large inputs on the CPU, compiled by Numba.
+"""The inner loops of the sampled route for large inputs on the CPU, compiled by Numba.
 
 In: NumPy arrays, views of the caller's tensors. Out: written in place. ``_scans_tensor`` has their twins of tensor operations; both give
 the same answer to the last bit. What the loops gain is memory traffic: they finish a block of samples while it is in the cache, and store
@@ -16,7 +16,7 @@ BLOCK = 512  # samples handled at a time, with all their coordinates, within the
 
 @kernel
 def coordinates(at, start, count, sizes, stride, generator, shift):
-    """Coordinates ``[d count]`` of consecutive rows by the rule of :class:`Offsets`."""
+    """Coordinates ``[d count]`` of consecutive rows by the rule of :class:`AxisRule`."""
     for axis in range(len(sizes)):
         size, step, run = sizes[axis], generator[axis], stride[axis]
         line = at[axis]

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from .._support.checks import check_count
-from .._support.types import Rows
-from ._implicit_neighbors import AxisRule, ImplicitNeighbors, ProductLattice
+from ._implicit_neighbors import AxisRule, ImplicitNeighbors, ProductLattice, one_bool_per_axis
 
 MAX_LATTICE_SIZE = 3_000_000_000  # samples; beyond, row times generator does not fit into 64 bits
 N_GENERATORS = 32  # generators tried, in up to half a second; sixteen times as many make the shortest vector 6 % longer on average
@@ -31,14 +31,17 @@ class Lattice(ImplicitNeighbors):
         size: number of points n.
         generator: integers ``[D]``, the first one 1.
         shift: integers ``[D]`` below n, the first one 0.
+        periodic: along which axes the cube's two faces are one, bool ``[D]``; default: along none. Neighbors are those across such a
+            face, too, for which a lattice is made.
 
     Raises:
-        ValueError: if there are more than three billion points, or generator and shift are not as said.
+        ValueError: if there are more than three billion points, or generator, shift and periodic are not as said.
     """
 
     size: int
     generator: tuple[int, ...]
     shift: tuple[int, ...]
+    periodic: tuple[bool, ...] = ()
 
     def __post_init__(self) -> None:
         if check_count(self.size, "Lattice.size") > MAX_LATTICE_SIZE:
@@ -51,9 +54,10 @@ class Lattice(ImplicitNeighbors):
                     "Lattice.search finds them"
                 )
             object.__setattr__(self, name, given)
+        object.__setattr__(self, "periodic", one_bool_per_axis(self.periodic, len(self.generator), "Lattice.periodic"))
 
     @classmethod
-    def search(cls, n: int, dimension: int, *, seed: int = 0) -> Lattice:
+    def search(cls, n: int, dimension: int, *, seed: int = 0, periodic: tuple[bool, ...] = ()) -> Lattice:
         """A lattice of n points in up to six dimensions with a long shortest vector, shifted at random.
 
         The generator depends on n and the dimension only: of 32 random ones, always the same, that whose lattice has the
@@ -63,6 +67,7 @@ class Lattice(ImplicitNeighbors):
             n: number of points.
             dimension: of the cube, D.
             seed: of the shift; lattices of different seeds are independent replicas.
+            periodic: along which axes the cube's two faces are one.
 
         Raises:
             ValueError: above six dimensions, where :func:`sample` takes products of lattices.
@@ -70,7 +75,7 @@ class Lattice(ImplicitNeighbors):
         Example:
             >>> import lossbarcode as lb
             >>> lb.Lattice.search(1000, 3)
-            Lattice(size=1000, generator=(1, 765, 729), shift=(0, 850, 636))
+            Lattice(size=1000, generator=(1, 765, 729), shift=(0, 850, 636), periodic=(False, False, False))
         """
         n, dimension = check_count(n, "n"), check_count(dimension, "dimension")
         if dimension > MAX_LATTICE_DIM:
@@ -79,7 +84,7 @@ class Lattice(ImplicitNeighbors):
             )
         random = np.random.default_rng(seed)
         shift = (0, *random.integers(0, n, dimension - 1).tolist())  # along the first axis it only renumbers the points
-        return cls(n, good_generator(n, dimension), shift)
+        return cls(n, good_generator(n, dimension), shift, periodic)
 
     def __len__(self) -> int:
         return self.size
@@ -91,26 +96,37 @@ class Lattice(ImplicitNeighbors):
 
     @property
     def positive_steps(self) -> np.ndarray:
-        return short_vectors(self.size, self.generator)[: 2 ** len(self.generator) - 1]
+        steps = short_vectors(self.size, self.generator)[: 2 ** len(self.generator) - 1]
+        if self.periodic[0]:  # the row is the first coordinate: around its axis a step leads to a row further on, or backwards
+            around = -steps
+            around[:, 0] += self.size
+            steps = np.concatenate([steps, around])
+        return steps
+
+    @property
+    def wraps(self) -> np.ndarray:
+        # all coordinates but the first follow from the row by a remainder, so that they come around by themselves
+        return np.array((False, *self.periodic[1:]))
 
     def offset_of(self, steps: np.ndarray) -> np.ndarray:
         return steps[:, 0]  # the first coordinate of a point is its row
 
-    def position(self, rows: Rows) -> Tensor:
+    def position(self, rows: Int[Tensor, "*m"]) -> Float[Tensor, "*m d"]:
         return (self.coordinates(rows) + 0.5) / self.size
 
 
-def lattice_neighbors(n: int, dimension: int, seed: int) -> ImplicitNeighbors:
+def lattice_neighbors(n: int, dimension: int, seed: int, periodic: tuple[bool, ...]) -> ImplicitNeighbors:
     """A lattice of n points, or above six dimensions a product of lattices of at most n points in all."""
     if dimension <= MAX_LATTICE_DIM:
-        return Lattice.search(n, dimension, seed=seed)
+        return Lattice.search(n, dimension, seed=seed, periodic=periodic)
     count = -(-dimension // PRODUCT_PART_DIM)
     seeds = np.random.SeedSequence(seed).generate_state(count).tolist()
     parts = []
     for left in range(count, 0, -1):
         part = -(-dimension // left)
         size = max(1, int(n ** (part / dimension) * (1 + 1e-12)))  # the last part is all that is left
-        parts.append(Lattice.search(size, part, seed=seeds.pop()))
+        own, periodic = periodic[:part], periodic[part:]
+        parts.append(Lattice.search(size, part, seed=seeds.pop(), periodic=own))
         n, dimension = n // size, dimension - part
     return ProductLattice(tuple(parts))
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
-
-from .._support.types import Rows, Values
 
 CHUNK = 1 << 22  # samples or neighbors handled at a time by tensor operations: about 100 MB of temporary memory
 
@@ -23,19 +22,19 @@ class Neighbors(ABC):
         """Number of samples."""
 
     @abstractmethod
-    def lowest_by_tensors(self, values: Values) -> Rows:
+    def lowest_by_tensors(self, values: Float[Tensor, " n"]) -> Int[Tensor, " n"]:
         """For every sample the lowest of itself and its neighbors ``[n]``."""
 
     @abstractmethod
-    def lowest_by_loops(self, values: Values) -> Rows:
+    def lowest_by_loops(self, values: Float[Tensor, " n"]) -> Int[Tensor, " n"]:
         """The same by compiled loops."""
 
     @abstractmethod
-    def boundary(self, label: Rows) -> Iterator[tuple[Rows, Rows]]:
+    def boundary(self, label: Int[Tensor, " n"]) -> Iterator[tuple[Int[Tensor, " e"], Int[Tensor, " e"]]]:
         """All edges whose ends carry different labels, at least once each, in parts ``([e], [e])``, by tensor operations."""
 
-    def frontier_by_loops(self, label: Rows) -> Tensor:
-        """Samples that may have a neighbor with another label ``[n]``, bool."""
+    def frontier_by_loops(self, label: Int[Tensor, " n"]) -> Bool[Tensor, " n"]:
+        """Samples that may have a neighbor with another label ``[n]``."""
         return label >= 0
 
     @abstractmethod

@@ -5,14 +5,22 @@ from __future__ import annotations
 from types import ModuleType
 
 import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 from tqdm import tqdm
 
 from .._support.pointers import gather_or_minus_one
-from .._support.types import Rows, Values
 from ._neighbors import Neighbors
 
 
-def spanning_forest(scans: ModuleType, neighbors: Neighbors, values: Values, label: Rows, size: Rows, bar: tqdm) -> tuple[Rows, Rows]:
+def spanning_forest(
+    scans: ModuleType,
+    neighbors: Neighbors,
+    values: Float[Tensor, " n"],
+    label: Int[Tensor, " n"],
+    size: Int[Tensor, " k"],
+    bar: tqdm,
+) -> tuple[Int[Tensor, " m"], Int[Tensor, " m"]]:
     """Tops and bottoms of the passes that join the basins at the lowest levels, as few as do ``([m], [m])``.
 
     Borůvka's rounds: the lowest edge that leaves a component belongs to the forest, whatever the others are. Each round at

@@ -7,6 +7,8 @@ by what an evaluation needs in between.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from tqdm import tqdm
 
@@ -14,8 +16,9 @@ from .._support.checks import FLOATS, check_count
 from .._support.machine import check_memory
 from .._support.progress import tqdm_options
 from .._support.types import AnyArray, Values
-from ..losses._boxes import box_for
+from ..losses._boxes import box_for, box_in, check_periodic
 from ..losses._protocols import Loss, check_loss_output, name_of
+from ._basins import memory_of_basins
 from ._points import Method, PointSource, choose_points
 from ._samples import Samples
 
@@ -27,6 +30,7 @@ def sample(
     n: int | tuple[int, ...],
     *,
     bounds: AnyArray | None = None,
+    periodic: bool | Sequence[bool] | None = None,
     method: Method = "sobol",
     seed: int = 0,
     device: str | torch.device | None = None,
@@ -41,6 +45,8 @@ def sample(
         n: number of places. For ``method="grid"`` the number of places along each axis may be given instead, and a
             single number gives the finest grid with equally many along each axis and at most n in all.
         bounds: the box ``[d 2]``; default ``loss.bounds``.
+        periodic: which axes are periodic, with the width of the box as their period; one answer for all axes, or one per axis. Samples
+            at one end are then neighbors of those at the other. Default ``loss.periodic``, or none.
         method: ``"sobol"``: scrambled Sobol' points, even and hence with few spurious minima; ``"uniform"``:
             independent points, as in the papers; ``"grid"``: a regular grid, ends included, with implicit neighbors;
             ``"lattice"``: a rank-1 lattice (:class:`Lattice`), even in every dimension, with implicit neighbors: for
@@ -72,18 +78,20 @@ def sample(
     if dtype not in FLOATS:
         raise ValueError(f"dtype: expected torch.float32 or torch.float64, got {dtype}")
     bounds = box_for(loss, bounds).to(device=device)
+    box, axes = box_in(dtype, bounds), check_periodic(loss, periodic, bounds)
     chunk_size = check_count(chunk_size, "chunk_size")
-    points = choose_points(n, bounds, method, seed, dtype)
+    points = choose_points(n, bounds, method, seed, dtype, tuple(axes.tolist()))
     values = evaluate(loss, points, chunk_size, dtype, bounds.device, progress)
     drawn = f"{len(points):,} {method} points" + (f", seed {seed}" if method != "grid" else "")
-    return Samples(points, values, bounds.to(dtype), getattr(points, "neighbors", None), f"{name_of(loss)}, {drawn}")
+    return Samples(points, values, box, getattr(points, "neighbors", None), f"{name_of(loss)}, {drawn}", axes)
 
 
 def evaluate(loss: Loss, points: PointSource, chunk_size: int, dtype: torch.dtype, device: torch.device, progress: bool | None) -> Values:
     """Losses of all points, ``chunk_size`` at a time, each answer checked against its promise."""
     n = len(points)
-    need = n * dtype.itemsize + 8 * chunk_size * points.shape[1] * dtype.itemsize
-    check_memory(need, device, f"losses of {n:,} samples", "use fewer samples or float32")
+    # Whoever samples wants basins next, and should not hear only then that these do not fit.
+    need = n * dtype.itemsize + max(8 * chunk_size * points.shape[1] * dtype.itemsize, memory_of_basins(n, device))
+    check_memory(need, device, f"losses of {n:,} samples and their basins", "use fewer samples or float32")
     values = torch.empty(n, dtype=dtype, device=device)
     with torch.no_grad(), tqdm(total=n, desc="loss", unit="point", unit_scale=True, **tqdm_options(progress)) as bar:
         for start in range(0, n, chunk_size):

@@ -8,21 +8,23 @@ per edge.
 from __future__ import annotations
 
 import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from .._support import pointer_kernels
 from .._support.threads import parallel
-from .._support.types import Rows, Values
 from . import _kernels
 from ._neighbors import Neighbors
 
 
-def lowest(neighbors: Neighbors, values: Values) -> Rows:
+def lowest(neighbors: Neighbors, values: Float[Tensor, " n"]) -> Int[Tensor, " n"]:
     """For every sample the lowest of itself and its neighbors ``[n]``."""
     return neighbors.lowest_by_loops(values)
 
 
-def minima_and_labels(pointer: Rows, values: Values) -> tuple[Rows, Rows, Rows]:
+def minima_and_labels(
+    pointer: Int[Tensor, " n"], values: Float[Tensor, " n"]
+) -> tuple[Int[Tensor, " k"], Int[Tensor, " n"], Int[Tensor, " k"]]:
     """Where pointers end: rows of the minima, ascending ``[k]``; the number of each sample's minimum ``[n]``, -1 outside the domain; and
     the number of samples of each minimum ``[k]``. The pointers are used up.
     """
@@ -35,17 +37,19 @@ def minima_and_labels(pointer: Rows, values: Values) -> tuple[Rows, Rows, Rows]:
     return minimum, pointer, size
 
 
-def frontier(neighbors: Neighbors, label: Rows) -> Tensor:
-    """Samples that may have a neighbor with another label ``[n]``, bool."""
+def frontier(neighbors: Neighbors, label: Int[Tensor, " n"]) -> Bool[Tensor, " n"]:
+    """Samples that may have a neighbor with another label ``[n]``."""
     return neighbors.frontier_by_loops(label)
 
 
-def lowest_exits(neighbors: Neighbors, values: Values, component: Rows, count: int, skip: int, frontier: Tensor) -> tuple[Rows, Rows]:
+def lowest_exits(
+    neighbors: Neighbors, values: Float[Tensor, " n"], component: Int[Tensor, " n"], count: int, skip: int, frontier: Bool[Tensor, " n"]
+) -> tuple[Int[Tensor, " count"], Int[Tensor, " count"]]:
     """The lowest edge that leaves each of ``count`` components: its top and its bottom ``([count], [count])``.
 
     Edges are in the order of (value of the top, row of the top, row of the bottom), which no two share. Samples of component -1 are
     outside the domain. The component ``skip`` (-1: none) needs no answer, now and in later rounds. Samples that are not on the
-    ``frontier`` ``[n]`` (bool) are not looked at; samples that will not be on it again may be taken off.
+    ``frontier`` are not looked at; samples that will not be on it again may be taken off.
 
     Returns:
         Rows; -1 where nothing leaves the component, or it is the one to skip.
@@ -65,7 +69,9 @@ def lowest_exits(neighbors: Neighbors, values: Values, component: Rows, count: i
     return torch.from_numpy(top[0]), torch.from_numpy(bottom[0])
 
 
-def contract(component: Rows, top: Rows, bottom: Rows) -> tuple[Rows, Rows, int]:
+def contract(
+    component: Int[Tensor, " n"], top: Int[Tensor, " k"], bottom: Int[Tensor, " k"]
+) -> tuple[Int[Tensor, " k"], Int[Tensor, " j"], int]:
     """Components after all have left over their lowest edge: the new number of each ``[k]``; those whose edge joined two ``[j]``; and how
     many are left.
     """

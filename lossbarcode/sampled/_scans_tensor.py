@@ -7,19 +7,21 @@ from one of the two modules. These are for GPUs, and for inputs so small that co
 from __future__ import annotations
 
 import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from .._support.pointers import pointer_jump
-from .._support.types import Rows, Values
 from ._neighbors import Neighbors
 
 
-def lowest(neighbors: Neighbors, values: Values) -> Rows:
+def lowest(neighbors: Neighbors, values: Float[Tensor, " n"]) -> Int[Tensor, " n"]:
     """For every sample the lowest of itself and its neighbors ``[n]``."""
     return neighbors.lowest_by_tensors(values)
 
 
-def minima_and_labels(pointer: Rows, values: Values) -> tuple[Rows, Rows, Rows]:
+def minima_and_labels(
+    pointer: Int[Tensor, " n"], values: Float[Tensor, " n"]
+) -> tuple[Int[Tensor, " k"], Int[Tensor, " n"], Int[Tensor, " k"]]:
     """Where pointers end: rows of the minima, ascending ``[k]``; the number of each sample's minimum ``[n]``, -1 outside the domain; and
     the number of samples of each minimum ``[k]``. The pointers are used up.
     """
@@ -32,17 +34,19 @@ def minima_and_labels(pointer: Rows, values: Values) -> tuple[Rows, Rows, Rows]:
     return minimum, label, torch.bincount(label[inside], minlength=len(minimum))
 
 
-def frontier(neighbors: Neighbors, label: Rows) -> Tensor:
-    """Samples that may have a neighbor with another label ``[n]``, bool."""
+def frontier(neighbors: Neighbors, label: Int[Tensor, " n"]) -> Bool[Tensor, " n"]:
+    """Samples that may have a neighbor with another label ``[n]``."""
     return label >= 0
 
 
-def lowest_exits(neighbors: Neighbors, values: Values, component: Rows, count: int, skip: int, frontier: Tensor) -> tuple[Rows, Rows]:
+def lowest_exits(
+    neighbors: Neighbors, values: Float[Tensor, " n"], component: Int[Tensor, " n"], count: int, skip: int, frontier: Bool[Tensor, " n"]
+) -> tuple[Int[Tensor, " count"], Int[Tensor, " count"]]:
     """The lowest edge that leaves each of ``count`` components: its top and its bottom ``([count], [count])``.
 
     Edges are in the order of (value of the top, row of the top, row of the bottom), which no two share. Samples of component -1 are
     outside the domain. The component ``skip`` (-1: none) needs no answer, now and in later rounds. Samples that are not on the
-    ``frontier`` ``[n]`` (bool) are not looked at; samples that will not be on it again may be taken off.
+    ``frontier`` are not looked at; samples that will not be on it again may be taken off.
 
     Returns:
         Rows; -1 where nothing leaves the component, or it is the one to skip.
@@ -57,24 +61,26 @@ def lowest_exits(neighbors: Neighbors, values: Values, component: Rows, count: i
         inside = values[high] < torch.inf
         low, high = low[inside].long().repeat(2), high[inside].long().repeat(2)
         half = len(low) // 2
-        at = torch.cat([component[low[:half]], component[high[half:]]]).long()
-        asked = at != skip
-        at, low, high = at[asked], low[asked], high[asked]
+        left = torch.cat([component[low[:half]], component[high[half:]]]).long()  # the component that the edge leaves
+        asked = left != skip
+        left, low, high = left[asked], low[asked], high[asked]
         # the lowest height, then the first top at it, then the first bottom below that
         before = height.clone()
-        height.scatter_reduce_(0, at, values[high], "amin")
+        height.scatter_reduce_(0, left, values[high], "amin")
         top[height < before] = none
-        here = values[high] == height[at]
-        at, low, high = at[here], low[here], high[here]
+        lowest = values[high] == height[left]
+        left, low, high = left[lowest], low[lowest], high[lowest]
         before = top.clone()
-        top.scatter_reduce_(0, at, high, "amin")
+        top.scatter_reduce_(0, left, high, "amin")
         bottom[top < before] = none
-        here = high == top[at]
-        bottom.scatter_reduce_(0, at[here], low[here], "amin")
+        first = high == top[left]
+        bottom.scatter_reduce_(0, left[first], low[first], "amin")
     return torch.where(top < none, top, -1), torch.where(bottom < none, bottom, -1)
 
 
-def contract(component: Rows, top: Rows, bottom: Rows) -> tuple[Rows, Rows, int]:
+def contract(
+    component: Int[Tensor, " n"], top: Int[Tensor, " k"], bottom: Int[Tensor, " k"]
+) -> tuple[Int[Tensor, " k"], Int[Tensor, " j"], int]:
     """Components after all have left over their lowest edge: the new number of each ``[k]``; those whose edge joined two ``[j]``; and how
     many are left.
     """

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from .._support.pointers import gather_or_minus_one
-from .._support.types import Rows
 from ..barcodes._barcode import Barcode
 from ._basins import Basins
 
 
-def is_singleton(bars: Barcode, basins: Basins) -> Tensor:
+def is_singleton(bars: Barcode, basins: Basins) -> Bool[Tensor, " k"]:
     """Which bars belong to components that never held a second sample.
 
     Where samples lie unevenly, one of them can have no lower neighbor by chance. Such an artefact usually ends at the next
@@ -45,7 +45,7 @@ def is_singleton(bars: Barcode, basins: Basins) -> Tensor:
     return (members == 1) & (swallowed == 0) & bars.is_finite
 
 
-def checked_bar_of_minimum(bars: Barcode, basins: Basins) -> Rows:
+def checked_bar_of_minimum(bars: Barcode, basins: Basins) -> Int[Tensor, " minima"]:
     """The bar of each minimum, if the bars, or the longest of them, are those of the basins."""
     if bars.bar_of_minimum is None or len(bars.bar_of_minimum) != len(basins.minimum_row):
         raise ValueError("bars: expected the barcode of these basins, got another; pass bars=lb.barcode(basins)")

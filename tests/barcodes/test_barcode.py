@@ -143,20 +143,20 @@ BAD_GRAPHS = {
 
 
 @pytest.mark.parametrize("case", BAD_GRAPHS)
-def test_bad_graphs(case):
+def test_bad_graphs(case, as_users_call):
     arguments, message = BAD_GRAPHS[case]
     with pytest.raises(ValueError, match=message):
         graph_of(**arguments)
 
 
-def test_integer_values_are_refused():
+def test_integer_values_are_refused(as_users_call):
     with pytest.raises(ValueError, match=r"Graph.values: expected torch.float64 .* got torch.int64"):
         lb.Graph(torch.tensor([1, 2]), edges=torch.zeros(0, 2, dtype=torch.int64), heights=torch.zeros(0, dtype=torch.float64))
 
 
 BAD_SOURCES = {
     "nothing": (None, "barcode: expected a loss with its bounds, an array, samples, or a record with a graph, got None"),
-    "words": ("HumpCamel6", "values: expected an array of real numbers, got dtype <U10"),
+    "words": ("HumpCamel6", "values: expected an array of real numbers .* got dtype <U10"),
     "a loss without a box": (lambda x: x.sum(1), r"bounds: expected a box \[d 2\], got None"),
 }
 

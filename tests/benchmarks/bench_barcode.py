@@ -56,8 +56,8 @@ def cloud():
     """A million uniform points in five dimensions, their ten nearest neighbors, and those as symmetric lists."""
     samples = lb.sample(lb.functions.Alpine01(5), 1_000_000, method="uniform")
     table = lb.NeighborTable.from_points(samples.points, 10)
-    n, k = table.index.shape
-    own, other = np.repeat(np.arange(n), k), table.index.numpy().ravel().astype(np.int64)
+    n, k = table.neighbors.shape
+    own, other = np.repeat(np.arange(n), k), table.neighbors.numpy().ravel().astype(np.int64)
     rows, columns = np.divmod(np.unique(np.concatenate([own * n + other, other * n + own])), n)
     lists = np.split(columns, np.cumsum(np.bincount(rows, minlength=n))[:-1])
     return lb.Samples(samples.points, samples.values, samples.bounds, table), lists

@@ -45,7 +45,7 @@ def pytest_terminal_summary(terminalreporter, config):
         for tool, bench in sorted(tools.items(), key=lambda item: item[1].stats.median):
             own, info = tools.get(OURS), bench.extra_info
             ratios = f"{bench.stats.median / own.stats.median:7.1f} times the time" if own and own is not bench else ""
-            memory = f"{info['bytes_per_sample']:8.1f} bytes a sample"
+            memory = f"{info['bytes_per_sample']:8.1f} bytes per sample"
             terminalreporter.write_line(f"  {tool:24} {bench.stats.median:9.3f} s  {memory}  {ratios}")
 
 

@@ -1,4 +1,4 @@
-"""Route 1 from neighbors to bars: against the definition, GUDHI, known answers, separable sums and theorems."""
+"""The sampled route from neighbors to bars: against the definition, GUDHI, known answers, separable sums and theorems."""
 
 import itertools
 import math
@@ -51,6 +51,15 @@ def test_grids_agree_with_the_definition_and_gudhi(array):
     bars = bars_of(lb.from_grid(array))
     assert rows_of(bars) == oracles.bars_of_samples(np.ravel(array).tolist(), list(oracles.grid_edges(array.shape)))
     assert intervals(bars) == oracles.gudhi_of_array(array)
+
+
+@settings(max_examples=150)
+@given(grids(), st.data())
+def test_periodic_grids_agree_with_the_definition_and_gudhi(array, data):
+    periodic = data.draw(st.tuples(*[st.booleans()] * array.ndim))
+    bars = bars_of(lb.from_grid(array, periodic=periodic))
+    assert rows_of(bars) == oracles.bars_of_samples(np.ravel(array).tolist(), list(oracles.grid_edges(array.shape, periodic)))
+    assert intervals(bars) == oracles.gudhi_of_array(array, periodic)
 
 
 @settings(max_examples=200)
@@ -298,6 +307,7 @@ def test_a_small_radius_leaves_pieces():
 
 
 BAD = {
+    "a tensor": (lambda: lb.basins(torch.zeros(3)), r"basins: expected Samples, got Tensor; make them with lb.sample .*lb.from_grid"),
     "k of a grid": (lambda: lb.basins(lb.from_grid([1.0, 2.0]), k=1), r"neither k nor radius .* \(Grid\), got k=1, radius=None; for nearest"),
     "radius of a grid": (lambda: lb.basins(lb.from_grid([1.0, 2.0]), radius=1.0), "got k=None, radius=1.0"),
     "k of all": (lambda: lb.basins(lb.from_points([[0.0], [1.0]], [1.0, 2.0]), k=2), "fewer neighbors than points, got k = 2 for 2 points; use k <= 1"),
@@ -350,7 +360,7 @@ print((peak() - before) / 2**25)
 
 @pytest.mark.slow
 def test_peak_memory_per_sample():
-    """At most 24 bytes a sample in all: losses, labels, components, marks."""
+    """At most 24 bytes per sample in all: losses, labels, components, marks."""
     found = subprocess.run([sys.executable, "-c", PEAK], capture_output=True, text=True, check=True)
     assert float(found.stdout) < 24
 

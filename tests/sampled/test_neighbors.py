@@ -1,4 +1,4 @@
-"""Who is next to whom: against brute force."""
+"""Which samples are neighbors: against brute force."""
 
 import inspect
 import itertools
@@ -18,17 +18,42 @@ def brute_force(points, k):
     return np.sort(distance, 1)[:, :k]
 
 
-@pytest.mark.parametrize("search", [_neighbor_table.search_kd_tree, _neighbor_table.search_brute_force, _neighbor_table.search_all_pairs])
+@pytest.mark.parametrize("search", ["kd_tree", "brute_force", "all_pairs"])
 @pytest.mark.parametrize("dimension", [1, 2, 6, 15])
 def test_every_search_finds_the_nearest(search, dimension, dtype, monkeypatch):
     monkeypatch.setattr(_neighbors, "CHUNK", 1000)
     points = torch.rand(300, dimension, dtype=dtype, generator=torch.Generator().manual_seed(dimension)) + 100
-    distance, index = search(points, 9)
+    distance, index = getattr(_neighbor_table, f"search_{search}")(points, 9, *[None] * (search != "brute_force"))
     tolerance = dict(rtol=1e-4, atol=1e-4) if dtype == torch.float32 else dict(rtol=1e-9, atol=1e-6)
     assert torch.equal(index[:, 0], torch.arange(300))
     found = (points[:, None] - points[index[:, 1:]]).norm(dim=2)
     np.testing.assert_allclose(found, brute_force(points.double().numpy(), 8), rtol=1e-4 if dtype == torch.float32 else 1e-12)
     np.testing.assert_allclose(distance[:, 1:], found, **tolerance)
+
+
+@pytest.mark.parametrize("search", [_neighbor_table.search_kd_tree, _neighbor_table.search_all_pairs])
+@pytest.mark.parametrize("dimension", [1, 2, 6, 12])
+def test_every_search_looks_around_periodic_axes(search, dimension, dtype):
+    points = 7 * torch.rand(300, dimension, dtype=dtype, generator=torch.Generator().manual_seed(dimension)) - 3
+    period = torch.tensor([7.0, math.inf] * 6, dtype=dtype)[:dimension]
+    _, index = search(points, 9, period)
+    apart = (points[:, None] - points).double().abs().numpy()
+    apart[..., ::2] = np.minimum(apart[..., ::2], 7 - apart[..., ::2])
+    distance = np.linalg.norm(apart, axis=2)
+    found = np.take_along_axis(distance, index.numpy(), 1)
+    np.testing.assert_allclose(np.sort(found, 1), np.sort(distance, 1)[:, :9], rtol=1e-4 if dtype == torch.float32 else 1e-12, atol=1e-5)
+    assert lb.NeighborTable.from_points(points, 8, period=period).neighbors.shape == (300, 8)
+
+
+@pytest.mark.parametrize("dimension", [2, 12])
+@pytest.mark.parametrize("unit", [1e-300, 1e300, 1e-30, 1e30])
+def test_units_change_no_neighbor(dimension, unit, dtype):
+    points = torch.rand(100, dimension, dtype=dtype, generator=torch.Generator().manual_seed(0))
+    unit = unit if dtype == torch.float64 else unit**0.1  # what float32 can hold
+    exponent = round(math.log2(unit))
+    table = lb.NeighborTable.from_points(points, 3, radius=0.3)
+    scaled = lb.NeighborTable.from_points(torch.ldexp(points, torch.tensor(exponent)), 3, radius=math.ldexp(0.3, exponent))
+    assert torch.equal(table.neighbors, scaled.neighbors)
 
 
 @pytest.mark.parametrize("dimension", [1, 2, 3, 6, 15])
@@ -122,6 +147,16 @@ BAD = {
     "shift of another dimension": (lambda: lb.Lattice(5, (1, 2), (0,)), "Lattice.shift"),
     "no axis": (lambda: lb.Grid(()), "at least one axis"),
     "empty axis": (lambda: lb.Grid((3, 0)), "Grid.shape: expected a whole number of at least 1, got 0"),
+    "periods of no grid": (lambda: lb.Grid((3, 3), (True,)), r"Grid.periodic: expected True or False for each of 2 axes, got \(True,\)"),
+    "periods of no lattice": (lambda: lb.Lattice(5, (1, 2), (0, 3), (1, 0)), r"Lattice.periodic: expected True or False for each of 2"),
+    "a period of no length": (
+        lambda: lb.NeighborTable.from_points(torch.rand(9, 2), 1, period=[1.0, 0.0]),
+        r"period: expected a positive length for each of 2 axes, inf for 'never', got \[1.0, 0.0\]",
+    ),
+    "distances that vanish": (
+        lambda: lb.NeighborTable.from_points(torch.tensor([[0.0], [1e-200], [2e-200], [1.0]], dtype=torch.float64), 1),
+        r"points: expected distances that torch.float64 can hold, got \d between different places that round to 0.*rescale",
+    ),
     "not rows": (
         lambda: lb.NeighborTable(torch.zeros(3, 2)),
         r"expected int32 or int64 of shape \[n k\], got torch.float32 of shape \[3, 2\]",
