@@ -15,11 +15,11 @@ BLOCK = 512  # samples handled at a time, with all their coordinates, within the
 
 
 @kernel
-def coordinates(at, start, count, sizes, stride, generator, shift):
+def coordinates(coords, start, count, sizes, stride, generator, shift):
     """Coordinates ``[d count]`` of consecutive rows by the rule of :class:`AxisRule`."""
     for axis in range(len(sizes)):
         size, step, run = sizes[axis], generator[axis], stride[axis]
-        line = at[axis]
+        line = coords[axis]
         x, within = (start // run % size * step + shift[axis]) % size, start % run
         if run == 1:
             for i in range(count):
@@ -39,20 +39,20 @@ def coordinates(at, start, count, sizes, stride, generator, shift):
 
 
 @kernel
-def keep_inside(mask, at, step, sizes, count):
+def keep_inside(mask, coords, step, sizes, count):
     """Clear the mask where one step leads out of the box."""
     for axis in range(len(step)):
         t = step[axis]
         if t != 0:
-            line = at[axis]
+            line = coords[axis]
             low, high = max(0, -t), min(sizes[axis], sizes[axis] - t)
-            low, high = at.dtype.type(low), at.dtype.type(high)
+            low, high = coords.dtype.type(low), coords.dtype.type(high)
             for i in range(count):
                 mask[i] &= (line[i] >= low) & (line[i] < high)
 
 
 @kernel
-def lowest_at_offsets(values, pointer, first, last, at, sizes, stride, generator, shift, offsets, steps):
+def lowest_at_offsets(values, pointer, first, last, coords, sizes, stride, generator, shift, offsets, steps):
     """The lowest of every sample's neighbors and itself. In ascending order of rows "strictly lower wins" breaks ties."""
     n = len(values)
     best, to = np.empty(BLOCK, values.dtype), np.empty(BLOCK, pointer.dtype)
@@ -61,15 +61,15 @@ def lowest_at_offsets(values, pointer, first, last, at, sizes, stride, generator
     for start in range(first, last, BLOCK):
         stop = min(start + BLOCK, last)
         count = stop - start
-        coordinates(at, start, count, sizes, stride, generator, shift)
+        coordinates(coords, start, count, sizes, stride, generator, shift)
         best[:count] = np.inf
         to[:count] = 0
         for turn in range(len(offsets) + 1):
             if turn == below:  # the sample itself
-                here = values[start:stop]
+                own = values[start:stop]
                 for i in range(count):
-                    lower = here[i] < best[i]
-                    best[i] = here[i] if lower else best[i]
+                    lower = own[i] < best[i]
+                    best[i] = own[i] if lower else best[i]
                     to[i] = 0 if lower else to[i]
                 continue
             which = turn - (turn > below)
@@ -78,13 +78,13 @@ def lowest_at_offsets(values, pointer, first, last, at, sizes, stride, generator
             if low >= high:
                 continue
             mask[:count] = 1
-            keep_inside(mask, at, steps[which], sizes, count)
-            there = values[low + offset : high + offset]
+            keep_inside(mask, coords, steps[which], sizes, count)
+            other = values[low + offset : high + offset]
             best_, to_, mask_ = best[low - start : high - start], to[low - start : high - start], mask[low - start : high - start]
             far = pointer.dtype.type(offset)
             for i in range(high - low):
-                lower = (there[i] < best_[i]) & (mask_[i] != 0)
-                best_[i] = there[i] if lower else best_[i]
+                lower = (other[i] < best_[i]) & (mask_[i] != 0)
+                best_[i] = other[i] if lower else best_[i]
                 to_[i] = far if lower else to_[i]
         for i in range(count):
             pointer[start + i] = start + i + to[i]
@@ -106,14 +106,14 @@ def mark_frontier(component, frontier, first, last, offsets):
         for offset in offsets:
             low, high = max(start, -offset), min(stop, n - offset)
             if low < high:
-                here, there, marks = component[low:high], component[low + offset : high + offset], frontier[low:high]
+                own, other, marks = component[low:high], component[low + offset : high + offset], frontier[low:high]
                 for i in range(high - low):
-                    marks[i] |= (here[i] != there[i]) & (here[i] >= 0)
+                    marks[i] |= (own[i] != other[i]) & (own[i] >= 0)
 
 
 @kernel
 def lowest_exits_at_offsets(
-    values, component, skip, frontier, first, last, height, top, bottom, at, sizes, stride, generator, shift, offsets, steps
+    values, component, skip, frontier, first, last, height, top, bottom, coords, sizes, stride, generator, shift, offsets, steps
 ):
     """The lowest edges that leave components, except the one to skip.
 
@@ -152,11 +152,11 @@ def lowest_exits_at_offsets(
                 if h > height[c]:
                     continue
                 if not located:
-                    coordinates(at, start, stop - start, sizes, stride, generator, shift)
+                    coordinates(coords, start, stop - start, sizes, stride, generator, shift)
                     located = True
                 stays = True
                 for axis in range(len(sizes)):
-                    x = at[axis, i - start] + steps[which, axis]
+                    x = coords[axis, i - start] + steps[which, axis]
                     stays &= (x >= 0) & (x < sizes[axis])
                 if stays:
                     keep_if_lower(c, h, high, low, height, top, bottom)
