@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ._support.types import AnyArray
 from .barcodes import Barcode, Source, read_off
 from .losses._protocols import Loss
@@ -14,6 +16,7 @@ def barcode(
     source: Source | Loss | AnyArray,
     bounds: AnyArray | None = None,
     *,
+    periodic: bool | Sequence[bool] | None = None,
     degree: int = 0,
     n: int = N_SAMPLES,
     seed: int = 0,
@@ -35,6 +38,7 @@ def barcode(
             - an array of losses on a grid (:func:`from_grid`);
             - a loss, which is sampled (:func:`sample`, with ``method="sobol"``, or ``"grid"`` for a degree above 0).
         bounds: of a loss or an array, the box ``[d 2]``; default ``loss.bounds``, or indices of the array.
+        periodic: of a loss or an array, which axes are periodic; one answer for all, or one per axis. Default ``loss.periodic``, or none.
         degree: degree of homology. Above 0 the source must know bars of this degree: a :class:`MorseComplex` of one or two
             parameters, or samples on a grid, whose cubical complex GUDHI reduces.
         n: number of samples of a loss.
@@ -67,13 +71,14 @@ def barcode(
     """
     if not isinstance(source, Source):
         if callable(source):
-            source = sample(source, n, bounds=bounds, method="grid" if degree else "sobol", seed=seed, progress=progress)
+            source = sample(source, n, bounds=bounds, periodic=periodic, method="grid" if degree else "sobol", seed=seed, progress=progress)
         elif source is None:
             raise ValueError("barcode: expected a loss with its bounds, an array, samples, or a record with a graph, got None")
         else:
-            source = from_grid(source, bounds)
-    elif bounds is not None:
-        raise ValueError(f"bounds: expected a box only for a loss or an array, got one for {type(source).__name__}, which has its own")
+            source = from_grid(source, bounds, periodic=periodic)
+    elif bounds is not None or periodic is not None:
+        name = "bounds" if bounds is not None else "periodic"
+        raise ValueError(f"{name}: expected only for a loss or an array, got it for {type(source).__name__}, which has its own")
     if isinstance(source, Samples) and not degree:
         source = basins(source, progress=progress)
     return read_off(source, degree=degree, stacklevel=2)

@@ -169,7 +169,7 @@ def test_bad_sources(case):
 
 
 def test_bounds_of_what_has_bounds():
-    with pytest.raises(ValueError, match="bounds: expected a box only for a loss or an array, got one for Graph"):
+    with pytest.raises(ValueError, match="bounds: expected only for a loss or an array, got it for Graph"):
         lb.barcode(graph_of([0.0], [], []), [(0, 1)])
 
 

@@ -209,3 +209,12 @@ def test_a_run_whose_basins_cannot_fit_is_refused_before_it_samples():
         with mock.patch.object(machine.psutil, "virtual_memory", return_value=memory), pytest.raises(MemoryError, match=message):
             lb.sample(loss, n, bounds=[(0, 1)], method="lattice", dtype=torch.float32)
     assert calls == [1 << 18]
+
+
+def test_one_call_for_angles():
+    wave = torch.linspace(0, 2 * math.pi, 101)[:-1].cos()
+    assert len(lb.barcode(wave.roll(50), periodic=True)) == 1
+    assert len(lb.barcode(wave, periodic=True)) == 1
+    assert len(lb.barcode(wave.roll(50))) == 2
+    with pytest.raises(ValueError, match="periodic: expected only for a loss or an array, got it for Samples"):
+        lb.barcode(lb.from_grid(wave), periodic=True)
