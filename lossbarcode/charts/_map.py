@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import altair as alt
 import numpy as np
@@ -53,7 +54,7 @@ def basin_map(
     plane = plane_of(check_basins(basins).samples, "basin_map")
     bars = as_barcode(basins if bars is None else bars)
     rows, count = bars_frame(bars, limit)
-    panel = map_panel(basins, bars.longest(limit), plane, rows, selection(), width, height)
+    panel = map_panel(basins, bars.longest(limit), plane, rows, selection(), width, height, listed=list(end_names(0)))
     return describe(panel, bars, "Basins, minima and saddles", count, width, height)
 
 
@@ -84,9 +85,16 @@ def dashboard(
 
 
 def map_panel(
-    basins: Basins, shown: Barcode, plane: Plane, rows: pd.DataFrame, pick: alt.Parameter, width: int, height: int
+    basins: Basins,
+    shown: Barcode,
+    plane: Plane,
+    rows: pd.DataFrame,
+    pick: alt.Parameter,
+    width: int,
+    height: int,
+    listed: list[str] | None = None,
 ) -> alt.LayerChart:
-    """The map alone; a white veil marks the basin of the selected bar."""
+    """The map alone; a white veil marks the basin of the selected bar. The legend lists all kinds of ends, or those named."""
     samples = basins.samples
     (x, y), (saddle_x, saddle_y) = plane.axes(), plane.axes("saddle_")
     veil = (
@@ -98,7 +106,7 @@ def map_panel(
     base = alt.Chart(table).encode(tooltip=TOOLTIP, opacity=alt.when(pick).then(alt.value(1.0)).otherwise(alt.value(FADED)))
     finite = base.transform_filter("!datum.infinite")
     low, high = end_names(0)
-    look = {"listed": [low, high], "stroke": "white", "strokeWidth": 1}
+    look: dict[str, Any] = {"listed": listed, "stroke": "white", "strokeWidth": 1}
     return layered(
         shaded_loss(samples, bar_of_sample(basins, shown), plane, width, height),
         veil,

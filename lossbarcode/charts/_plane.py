@@ -118,7 +118,7 @@ def shaded_loss(samples: Samples, bar: Int[Tensor, " n"] | None, plane: Plane, w
     center = pd.DataFrame({**dict(zip("xy", plane.box.mean(1)[:, None], strict=True)), "url": [url]})
     image = alt.Chart(center).mark_image(width=width, height=height, aspect=False).encode(x=x, y=y, url="url:N")
     # A mark that nobody sees carries the legend, which a picture cannot have.
-    quarters = json.dumps([f"{loss:.3g}" for loss in inside[np.linspace(0, len(inside) - 1, 5).astype(int)]])
+    quarters = json.dumps([f"{loss:.3g}".replace("-", "−") for loss in inside[np.linspace(0, len(inside) - 1, 5).astype(int)]])
     scale = alt.Scale(domain=np.linspace(0, 1, len(CIVIDIS)).tolist(), range=["#" + bytes(color).hex() for color in CIVIDIS])
     legend = alt.Legend(title="loss", values=[0, 0.25, 0.5, 0.75, 1], labelExpr=f"{quarters}[round(4 * datum.value)]", gradientOpacity=1)
     shades = (
