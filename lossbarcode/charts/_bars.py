@@ -38,6 +38,12 @@ def selection() -> alt.Parameter:
     return alt.selection_point(name=f"pick{next(SELECTIONS)}", fields=["bar"], clear="dblclick")
 
 
+def check_record(record: object, kind: type, name: str, call: str) -> None:
+    """A chart got the record that it draws; else a ValueError says which call makes one."""
+    if not isinstance(record, kind):
+        raise ValueError(f"{name}: expected {kind.__name__}, got {type(record).__name__}; pass {call}")
+
+
 def as_barcode(bars: Barcode | Source) -> Barcode:
     """The bars themselves, or those of a record that has a graph.
 

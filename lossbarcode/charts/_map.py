@@ -19,8 +19,21 @@ from ..losses._boxes import nearest_image
 from ..sampled._basins import Basins
 from ..sampled._samples import Samples
 from ..sampled._singletons import checked_bar_of_minimum
-from ._bars import FADED, TOOLTIP, as_barcode, bars_frame, bars_panel, describe, end_names, ends, layered, selection, tree_panel
-from ._plane import Plane, check_basins, nearest_samples, plane_of, shaded_loss
+from ._bars import (
+    FADED,
+    TOOLTIP,
+    as_barcode,
+    bars_frame,
+    bars_panel,
+    check_record,
+    describe,
+    end_names,
+    ends,
+    layered,
+    selection,
+    tree_panel,
+)
+from ._plane import Plane, nearest_samples, plane_of, shaded_loss
 
 CELLS = 56  # along each side of the overlay that marks the selected basin
 
@@ -51,7 +64,8 @@ def basin_map(
         >>> basins = lb.basins(lb.sample(lb.functions.SixHumpCamel(), 10_000))
         >>> lb.charts.basin_map(basins).save("map.html", inline=True)  # doctest: +SKIP
     """
-    plane = plane_of(check_basins(basins).samples, "basin_map")
+    check_record(basins, Basins, "basins", "lb.basins(samples)")
+    plane = plane_of(basins.samples, "basin_map")
     bars = as_barcode(basins if bars is None else bars)
     rows, count = bars_frame(bars, limit)
     panel = map_panel(basins, bars.longest(limit), plane, rows, selection(), width, height, listed=list(end_names(0)))
@@ -65,7 +79,8 @@ def dashboard(
 
     Arguments, result and errors are those of :func:`basin_map`; ``width`` and ``height`` are those of the map.
     """
-    plane = plane_of(check_basins(basins).samples, "dashboard")
+    check_record(basins, Basins, "basins", "lb.basins(samples)")
+    plane = plane_of(basins.samples, "dashboard")
     bars = as_barcode(basins if bars is None else bars)
     rows, count = bars_frame(bars, limit)
     pick = selection()

@@ -9,7 +9,7 @@ import torch
 
 from ..morse._morse_complex import MorseComplex
 from ..sampled._samples import Samples
-from ._bars import MAX_ROWS, MINIMUM, SADDLE, layered
+from ._bars import MAX_ROWS, MINIMUM, SADDLE, check_record, layered
 from ._plane import Plane, plane_of, shaded_loss
 
 MAXIMUM, DEGENERATE = "#CC79A7", "#000000"  # Okabe and Ito
@@ -38,6 +38,8 @@ def morse_map(morse: MorseComplex, samples: Samples, *, width: int = 380, height
         >>> chart = lb.charts.morse_map(lb.morse_complex(camel), lb.sample(camel, 200**2, method="grid"))
         >>> chart.save("morse.html", inline=True)  # doctest: +SKIP
     """
+    check_record(morse, MorseComplex, "morse", "lb.morse_complex(loss)")
+    check_record(samples, Samples, "samples", "lb.sample(loss, n)")
     d = morse.points.shape[1], samples.points.shape[1]
     if d != (2, 2):
         raise ValueError(

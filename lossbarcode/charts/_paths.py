@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..barcodes._read_off import read_off
 from ..transition._paths import Paths
-from ._bars import BAR, MAX_ROWS, MINIMUM, SADDLE, layered
+from ._bars import BAR, MAX_ROWS, MINIMUM, SADDLE, check_record, layered
 
 KINDS = {"ends a bar": SADDLE, "ends none": BAR}
 DASHES = {"as it is": [1, 0], "before": [5, 3]}
@@ -45,6 +45,7 @@ def path_profiles(paths: Paths, *, before: Paths | None = None, limit: int = 30,
         >>> straight, paths = (lb.connect(camel, minima, max_rounds=rounds) for rounds in (0, 16))
         >>> lb.charts.path_profiles(paths, before=straight).save("profiles.html", inline=True)  # doctest: +SKIP
     """
+    check_record(paths, Paths, "paths", "lb.connect(loss, minima)")
     if before is not None and before.pairs.tolist() != paths.pairs.tolist():
         raise ValueError(f"before: expected the {len(paths)} pairs of the paths, got {len(before)} pairs, not all of them the same")
     together = [paths] if before is None else [paths, before]

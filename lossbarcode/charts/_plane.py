@@ -17,7 +17,6 @@ from torch import Tensor
 
 from .._support.kd_tree import build_kd_tree
 from .._support.types import Points
-from ..sampled._basins import Basins
 from ..sampled._implicit_neighbors import Grid
 from ..sampled._samples import Samples
 from ._bars import layered
@@ -73,13 +72,6 @@ def plane_of(samples: Samples, chart: str) -> Plane:
     names = getattr(samples, "axis_names", ()) or (("row", "column") if is_image else ("x", "y"))
     right, vertical = order = (1, 0) if is_image else (0, 1)
     return Plane(order, is_image, samples.bounds.double().cpu().numpy()[[right, vertical]], (names[right], names[vertical]))
-
-
-def check_basins(basins: Basins) -> Basins:
-    """Basins; else a ValueError says how to get them."""
-    if not isinstance(basins, Basins):
-        raise ValueError(f"basins: expected basins of samples, got {type(basins).__name__}; pass lb.basins(samples)")
-    return basins
 
 
 def check_parameters(samples: Samples, expected: int, chart: str) -> None:

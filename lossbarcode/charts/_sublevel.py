@@ -13,8 +13,8 @@ from ..barcodes._barcode import Barcode
 from ..barcodes._source import Source
 from ..sampled._basins import Basins
 from ..sampled._singletons import checked_bar_of_minimum
-from ._bars import BAR, TOOLTIP, as_barcode, bars_frame, layered, loss_axis, order_axis
-from ._plane import check_basins, check_parameters
+from ._bars import BAR, TOOLTIP, as_barcode, bars_frame, check_record, layered, loss_axis, order_axis
+from ._plane import check_parameters
 
 PALETTE = (
     "#0072B2",
@@ -50,7 +50,8 @@ def sublevel_explorer(
         >>> basins = lb.basins(lb.sample(lb.functions.DoubleWell(), 512, method="grid"))
         >>> lb.charts.sublevel_explorer(basins).save("sublevel_explorer.html", inline=True)  # doctest: +SKIP
     """
-    samples = check_basins(basins).samples
+    check_record(basins, Basins, "basins", "lb.basins(samples)")
+    samples = basins.samples
     check_parameters(samples, 1, "sublevel_explorer")
     bars = as_barcode(basins if bars is None else bars)
     rows, count = bars_frame(bars, limit)

@@ -139,10 +139,18 @@ BAD = {
     "a table": (lambda: lb.charts.merge_tree(pd.DataFrame()), "bars: expected a barcode, .* got DataFrame"),
     "samples for basins": (
         lambda: lb.charts.dashboard(lb.from_grid(np.eye(3))),
-        r"basins: expected basins of samples, got Samples; pass lb.basins\(samples\)",
+        r"basins: expected Basins, got Samples; pass lb.basins\(samples\)",
     ),
-    "a barcode for basins": (lambda: lb.charts.basin_map(lb.barcode(np.eye(3))), "basins: expected basins of samples, got Barcode"),
+    "a barcode for basins": (lambda: lb.charts.basin_map(lb.barcode(np.eye(3))), "basins: expected Basins, got Barcode"),
     "a loss for basins": (lambda: lb.charts.sublevel_explorer(lb.functions.DoubleWell()), "basins: .* got DoubleWell"),
+    "samples for paths": (
+        lambda: lb.charts.path_profiles(lb.from_grid([0.0, 1.0])),
+        r"paths: expected Paths, got Samples; pass lb.connect\(loss, minima\)",
+    ),
+    "a loss for its complex": (
+        lambda: lb.charts.morse_map(lb.functions.SixHumpCamel(), lb.from_grid(np.eye(3))),
+        r"morse: expected MorseComplex, got SixHumpCamel; pass lb.morse_complex\(loss\)",
+    ),
     "a map of a line": (
         lambda: lb.charts.basin_map(lb.basins(lb.from_grid([0.0, 1.0]))),
         r"basin_map: expected samples of two parameters, got 1; use charts.sublevel_explorer\(basins\)",
@@ -183,7 +191,7 @@ def test_legends(small):
     assert legend_of(lb.charts.barcode(bars)) == legend_of(lb.charts.merge_tree(bars)) == kinds
     ring = lb.barcode(lambda x: (x.square().sum(1) - 1).square(), [(-2, 2), (-2, 2)], n=400, degree=1)
     assert legend_of(lb.charts.barcode(ring)) == {"birth", "death", "never ends"}
-    assert {"−1.03", "loss", *kinds} < legend_of(lb.charts.dashboard(basins))
+    assert {f"{float(basins.samples.values.min()):.3g}".replace("-", "−"), "loss", *kinds} < legend_of(lb.charts.dashboard(basins))
     plane = legend_of(lb.charts.basin_map(basins))
     assert {"minimum", "saddle", "loss"} < plane
     assert "never ends" not in plane  # nothing on the map has this mark
@@ -514,6 +522,7 @@ def test_path_profiles_show_the_loss_along_every_path():
             assert [row["loss"] for row in own if row["top"]] == [float(values.max())]
             length = (points[1:] - points[:-1]).norm(dim=1).cumsum(0)
             np.testing.assert_allclose([row["fraction"] for row in own], [0, *(length / length[-1]).tolist()])
+    assert "1 path" in drawn(lb.charts.path_profiles(lb.connect(loss, minima, pairs=paths.pairs[:1], max_rounds=0)))  # without a warning
     with pytest.raises(ValueError, match="path_profiles: expected at most 4,500 images per path, got 5,001; connect with fewer"):
         lb.charts.path_profiles(lb.connect(loss, minima, pairs=paths.pairs[:1], max_rounds=0, initial_images=5000))
     with pytest.raises(ValueError, match="before: expected the 15 pairs of the paths, got 5 pairs, not all of them the same"):
