@@ -123,11 +123,38 @@ class Barcode:
         above theirs that stays.
         """
         chosen = self.length.argsort(descending=True, stable=True)[:count]
-        keep = torch.zeros_like(self.parent, dtype=torch.bool).index_fill_(0, chosen, True)
+        return self._only(torch.zeros_like(self.parent, dtype=torch.bool).index_fill_(0, chosen, True))
+
+    def longer_than(self, length: float) -> Barcode:
+        """The bars longer than this, and so all infinite ones, in the order of this barcode: what is left when small dips are smoothed out.
+
+        Parents stay, because a bar ends in one that is at least as long. A bar that is left out hands its minima, and its ``size``, to
+        the bar that it merges into, or to the first above that one that stays.
+
+        Args:
+            length: in the unit of the loss, at least 0.
+
+        Raises:
+            ValueError: if that is no finite number of at least 0.
+
+        Example:
+            >>> import lossbarcode as lb
+            >>> bars = lb.barcode([2.0, 0.0, 3.0, 1.0, 1.1, 0.9, 4.0])
+            >>> print(bars.longer_than(0.5).table()[["birth", "death", "size"]])
+               birth  death  size
+            0    0.0    inf     3
+            1    0.9    3.0     4
+        """
+        if not 0 <= length < torch.inf:
+            raise ValueError(f"length: expected a finite number of at least 0, in the unit of the loss, got {length!r}")
+        return self._only(self.length > length)
+
+    def _only(self, keep: Bool[Tensor, " k"]) -> Barcode:
+        """Some of the bars, none of them without its parent."""
         above = nearest_kept_ancestor(keep, self.parent)
         size = self.size
         if size is not None:
-            size = torch.zeros_like(chosen).index_add_(0, above[above >= 0], size[above >= 0])
+            size = torch.zeros_like(size[keep]).index_add_(0, above[above >= 0], size[above >= 0])
         columns = (self.birth[keep], self.death[keep], self.minimum_row[keep], self.saddle_row[keep])
         parent = gather_or_minus_one(above, self.parent[keep])
         bar_of_minimum = None if self.bar_of_minimum is None else gather_or_minus_one(above, self.bar_of_minimum)

@@ -15,8 +15,12 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from ..barcodes._barcode import Barcode
+from ..barcodes._read_off import read_off
+from ..barcodes._source import Source
 
 MINIMUM, SADDLE, BAR = "#0072B2", "#D55E00", "#5A5A5A"
+COLORS, SHAPES = [MINIMUM, SADDLE, BAR], ["circle", "diamond", "triangle-up"]  # of births, deaths and open ends
+NEVER = "never ends"
 FADED = 0.2  # opacity of the bars that are not selected
 MAX_ROWS = 4500  # of one table of places on lines; Altair refuses more than 5,000
 SELECTIONS = itertools.count()
@@ -32,6 +36,27 @@ def selection() -> alt.Parameter:
     """A click selects a bar, a double click clears the selection. While nothing is selected, every bar counts as selected."""
     # Each selection has its own name: Altair would merge equal ones of charts that are put side by side, and warn.
     return alt.selection_point(name=f"pick{next(SELECTIONS)}", fields=["bar"], clear="dblclick")
+
+
+def check_record(record: object, kind: type, name: str, call: str) -> None:
+    """A chart got the record that it draws; else a ValueError says which call makes one."""
+    if not isinstance(record, kind):
+        raise ValueError(f"{name}: expected {kind.__name__}, got {type(record).__name__}; pass {call}")
+
+
+def as_barcode(bars: Barcode | Source) -> Barcode:
+    """The bars themselves, or those of a record that has a graph.
+
+    Raises:
+        ValueError: if it is neither.
+    """
+    if isinstance(bars, Barcode):
+        return bars
+    if not isinstance(bars, Source):
+        raise ValueError(
+            f"bars: expected a barcode, or samples, basins or another record with a graph, got {type(bars).__name__}; pass lb.barcode(...)"
+        )
+    return read_off(bars, stacklevel=3)
 
 
 def bars_frame(bars: Barcode, limit: int) -> tuple[pd.DataFrame, str]:
@@ -85,15 +110,35 @@ def loss_axis(rows: pd.DataFrame, field: str, title: str = "loss", **options: An
     return alt.Y(f"{field}:Q", title=title, scale=loss_scale(rows, **options))
 
 
-def segments(rows: pd.DataFrame, x: alt.X, pick: alt.Parameter) -> list[alt.Chart]:
+def end_names(degree: int) -> tuple[str, str]:
+    """What the legend calls the lower and the upper end of a bar."""
+    return ("birth", "death") if degree else ("minimum", "saddle")
+
+
+def ends(
+    chart: alt.Chart, kind: str, size: int, degree: int = 0, *, listed: list[str] | None = None, filled: bool = True, **look: Any
+) -> alt.Chart:
+    """Points at ends of bars, all of one kind, in the color and shape of this kind; the legend lists all kinds, or those named."""
+    # One scale for all charts: those that stand side by side share their legend.
+    domain = [*end_names(degree), NEVER]
+    legend = alt.Legend(orient="bottom", title=None, symbolOpacity=1, values=listed or alt.Undefined)
+    color, shape = (
+        channel("kind:N", scale=alt.Scale(domain=domain, range=looks), legend=legend)
+        for channel, looks in ((alt.Color, COLORS), (alt.Shape, SHAPES))
+    )
+    return chart.transform_calculate(kind=f"'{kind}'").mark_point(filled=filled, size=size, **look).encode(color=color, shape=shape)
+
+
+def segments(rows: pd.DataFrame, x: alt.X, pick: alt.Parameter, degree: int = 0) -> list[alt.Chart]:
     """Bars with their minima, saddles and open ends, as layers."""
+    low, high = end_names(degree)
     base = alt.Chart(rows).encode(x=x, tooltip=TOOLTIP, opacity=alt.when(pick).then(alt.value(1.0)).otherwise(alt.value(FADED)))
     y, top = loss_axis(rows, "birth"), loss_axis(rows, "top")
     return [
         base.mark_rule(strokeWidth=3, color=BAR).encode(y=y, y2="top:Q"),
-        base.mark_point(shape="triangle-up", size=110, filled=True, color=BAR).encode(y=top).transform_filter("datum.infinite"),
-        base.mark_point(shape="diamond", size=60, filled=True, color=SADDLE).encode(y=top).transform_filter("!datum.infinite"),
-        base.mark_point(size=55, filled=True, color=MINIMUM).encode(y=y),
+        ends(base.transform_filter("datum.infinite"), NEVER, 110, degree).encode(y=top),
+        ends(base.transform_filter("!datum.infinite"), high, 60, degree).encode(y=top),
+        ends(base, low, 55, degree).encode(y=y),
         # An invisible bar takes the clicks: it is wider than the visible one and so easier to hit.
         alt.Chart(rows).mark_rule(strokeWidth=14, opacity=0).encode(x=x, y=y, y2="top:Q", tooltip=TOOLTIP).add_params(pick),
     ]
@@ -113,10 +158,11 @@ def layered(*charts: alt.Chart | alt.LayerChart) -> alt.LayerChart:
 
 def bars_panel(rows: pd.DataFrame, pick: alt.Parameter, degree: int = 0) -> alt.LayerChart:
     """The bars side by side, ascending in birth."""
-    return layered(*segments(rows, order_axis("bar", rows, "bars, lowest birth first" if degree else "minima, lowest first"), pick))
+    x = order_axis("bar", rows, "bars, lowest birth first" if degree else "minima, lowest first")
+    return layered(*segments(rows, x, pick, degree))
 
 
-def tree_panel(rows: pd.DataFrame, pick: alt.Parameter) -> alt.LayerChart:
+def tree_panel(rows: pd.DataFrame, pick: alt.Parameter, degree: int = 0) -> alt.LayerChart:
     """The bars in the order of the tree, each joined to the bar that it merges into."""
     x = order_axis("position", rows, "minima, in the order of the tree")
     joints = (
@@ -130,7 +176,7 @@ def tree_panel(rows: pd.DataFrame, pick: alt.Parameter) -> alt.LayerChart:
         )
         .transform_filter("!datum.infinite")
     )
-    return layered(joints, *segments(rows, x, pick))
+    return layered(joints, *segments(rows, x, pick, degree))
 
 
 def describe(chart: alt.LayerChart, bars: Barcode, kind: str, count: str, width: int, height: int) -> alt.LayerChart:
@@ -139,16 +185,22 @@ def describe(chart: alt.LayerChart, bars: Barcode, kind: str, count: str, width:
     return chart.properties(title=title, width=width, height=height, description=f"{kind} of {bars.name or 'a loss'}: {count}.")
 
 
-def barcode(bars: Barcode, *, limit: int = 50, width: int = 420, height: int = 300) -> alt.LayerChart:
+def barcode(bars: Barcode | Source, *, limit: int = 50, width: int = 420, height: int = 300) -> alt.LayerChart:
     """The bars over the axis of the loss, each from its minimum (dot) up to its saddle (diamond).
 
     Args:
-        bars: what to draw.
+        bars: what to draw: a barcode, or a record that has a graph (samples, basins, a Morse complex, paths), of which it is taken.
         limit: the largest number of bars to show; the longest are shown, and the subtitle says how many of how many.
         width, height: size of the drawing, in pixels.
 
     Returns:
         A chart in which a click on a bar selects it.
+
+    Raises:
+        ValueError: if that is neither a barcode nor a record with a graph.
+
+    Warns:
+        UserWarning: of what :func:`lossbarcode.barcode` warns of, if the barcode is taken here.
 
     Source:
         The papers draw barcodes in this way: :cite:t:`barannikov2023barcodes`.
@@ -156,43 +208,50 @@ def barcode(bars: Barcode, *, limit: int = 50, width: int = 420, height: int = 3
     Example:
         >>> import lossbarcode as lb
         >>> bars = lb.barcode(lb.functions.SixHumpCamel(), n=10_000)
-        >>> lb.charts.barcode(bars).save("barcode.html")  # doctest: +SKIP
+        >>> lb.charts.barcode(bars).save("barcode.html", inline=True)  # doctest: +SKIP
     """
+    bars = as_barcode(bars)
     rows, count = bars_frame(bars, limit)
     kind = f"Barcode of degree {bars.degree}" if bars.degree else "Barcode of minima"
     return describe(bars_panel(rows, selection(), bars.degree), bars, kind, count, width, height)
 
 
-def merge_tree(bars: Barcode, *, limit: int = 50, width: int = 420, height: int = 300) -> alt.LayerChart:
+def merge_tree(bars: Barcode | Source, *, limit: int = 50, width: int = 420, height: int = 300) -> alt.LayerChart:
     """The merge tree (disconnectivity graph): at its death, every bar is joined to the bar that it merges into.
 
     Arguments and result are those of :func:`barcode`.
     """
+    bars = as_barcode(bars)
     rows, count = bars_frame(bars, limit)
-    return describe(tree_panel(rows, selection()), bars, "Merge tree", count, width, height)
+    return describe(tree_panel(rows, selection(), bars.degree), bars, "Merge tree", count, width, height)
 
 
-def diagram(bars: Barcode, *, limit: int = 1000, width: int = 320, height: int = 320) -> alt.LayerChart:
+def diagram(bars: Barcode | Source, *, limit: int = 1000, width: int = 320, height: int = 320) -> alt.LayerChart:
     """The persistence diagram: one dot per bar at (birth, death); infinite bars are arrows on a line above all others.
+
+    The height of a dot above the dashed line is the length of the bar.
 
     Arguments and result are those of :func:`barcode`.
     """
+    bars = as_barcode(bars)
     rows, count = bars_frame(bars, limit)
     pick = selection()
     scale = loss_scale(rows)
     x = alt.X("birth:Q", title="birth (loss at minimum)", scale=scale)
     y = alt.Y("top:Q", title="death (loss at saddle)", scale=scale)
-    ends = pd.DataFrame({"birth": scale.domain, "top": scale.domain})
+    low, high = scale.domain
+    diagonal = alt.Chart(pd.DataFrame({"birth": [low, high], "top": [low, high], "label": ["length 0", ""]})).encode(x=x, y=y)
     opacity = alt.when(pick).then(alt.value(0.9)).otherwise(alt.value(FADED))
     dots = alt.Chart(rows).encode(x=x, y=y, tooltip=TOOLTIP, opacity=opacity)
     layers = [
-        alt.Chart(ends).mark_line(color=BAR, strokeDash=[4, 3]).encode(x=x, y=y),
+        diagonal.mark_line(color=BAR, strokeDash=[4, 3]),
+        diagonal.mark_text(align="left", dx=18, dy=-6, color=BAR).encode(text="label"),
         dots.mark_point(size=60, filled=True, color=SADDLE).transform_filter("!datum.infinite").add_params(pick),
         dots.mark_point(shape="triangle-up", size=110, filled=True, color=BAR).transform_filter("datum.infinite"),
     ]
     if rows["infinite"].any():
-        never = alt.Chart(pd.DataFrame({"top": [rows["top"].max()], "label": ["never"]})).encode(y=y)
-        label = never.mark_text(align="right", dx=-4, dy=9, color=BAR).encode(x=alt.value(width), text="label")
+        never = alt.Chart(pd.DataFrame({"top": [rows["top"].max()], "label": [NEVER]})).encode(y=y)
+        label = never.mark_text(dy=9, color=BAR).encode(x=alt.value(width / 2), text="label")
         layers[1:1] = [never.mark_rule(color=BAR, strokeWidth=0.7), label]
 
     return describe(layered(*layers), bars, "Persistence diagram", count, width, height)

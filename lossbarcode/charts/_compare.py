@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
-from ._bars import BAR, MINIMUM, SADDLE, layered
+from ._bars import BAR, MINIMUM, NEVER, SADDLE, end_names, ends, layered
 
 MAX_BARS = 1600  # in one chart: more could not be told apart, and Altair refuses tables of more than 5,000 rows
 HEIGHT_COLORS, SCORE_COLORS = {"birth": MINIMUM, "death": SADDLE}, {"to_score": "#009E73"}
@@ -18,7 +19,7 @@ def barcodes(table: pd.DataFrame, by: str, *, limit: int = 40, width: int = 640,
     """Barcodes of several losses side by side: the longest bars of each, from minimum (dot) to saddle (diamond).
 
     Ends that have not converged are hollow: dots of minima whose gradient was not within its tolerance, and diamonds of paths that were
-    still decreasing. A bar without an end is a dot with an arrow.
+    still decreasing. A bar without an end is a dot under a triangle.
 
     Args:
         table: one row per bar, with columns ``birth`` and ``death`` (NaN or inf: no end), the column ``by``, and optionally
@@ -35,7 +36,7 @@ def barcodes(table: pd.DataFrame, by: str, *, limit: int = 40, width: int = 640,
         >>> import pandas as pd, lossbarcode as lb
         >>> camels = [lb.functions.SixHumpCamel(), lb.functions.ThreeHumpCamel()]
         >>> table = pd.concat([lb.barcode(camel, n=10_000).table().assign(function=camel.name) for camel in camels])
-        >>> lb.charts.barcodes(table, "function").save("barcodes.html")  # doctest: +SKIP
+        >>> lb.charts.barcodes(table, "function").save("barcodes.html", inline=True)  # doctest: +SKIP
     """
     missing = [name for name in ("birth", "death", by) if name not in table]
     if missing or not len(table):
@@ -76,13 +77,13 @@ def barcodes(table: pd.DataFrame, by: str, *, limit: int = 40, width: int = 640,
         for column, color in (("minimum_converged", MINIMUM), ("both_ends_converged", SADDLE))
     }
     size = 30 if len(rows) < 200 else 14
+    look: dict[str, Any] = {"strokeWidth": 1, "opacity": 1}
+    low, high = end_names(0)
     chart = layered(
         finite.mark_rule(color=BAR, strokeWidth=1.5).encode(y=y, y2="death:Q"),
-        finite.mark_point(shape="diamond", size=size, stroke=SADDLE, strokeWidth=1, opacity=1).encode(
-            y=alt.Y("death:Q", scale=scale), fill=fill["both_ends_converged"]
-        ),
-        base.mark_point(shape="circle", size=size, stroke=MINIMUM, strokeWidth=1, opacity=1).encode(y=y, fill=fill["minimum_converged"]),
-        base.mark_text(text="↑", dy=-10, color=BAR).encode(y=y).transform_filter("!isValid(datum.death)"),
+        ends(finite, high, size, filled=False, **look).encode(y=alt.Y("death:Q", scale=scale), fill=fill["both_ends_converged"]),
+        ends(base, low, size, filled=False, **look).encode(y=y, fill=fill["minimum_converged"]),
+        ends(base.transform_filter("!isValid(datum.death)"), NEVER, size, yOffset=-8, **look).encode(y=y),
     )
     count = f"{len(rows):,} of {len(table):,} bars: the {limit:,} longest of each" if left_out.any() else f"{len(rows):,} bars"
     unconverged = int((~rows["both_ends_converged"]).sum())
@@ -109,7 +110,7 @@ def trends(runs: pd.DataFrame, along: str, *, by: str | None = None, width: int 
     Example:
         >>> import pandas as pd, lossbarcode as lb
         >>> runs = pd.DataFrame({"layers": [1, 2, 4], "birth": [0.3, 0.2, 0.1], "death": [0.9, 0.7, 0.5], "to_score": [0.6, 0.5, 0.4]})
-        >>> lb.charts.trends(runs, "layers").save("trends.html")  # doctest: +SKIP
+        >>> lb.charts.trends(runs, "layers").save("trends.html", inline=True)  # doctest: +SKIP
     """
     columns = [*HEIGHT_COLORS, *SCORE_COLORS, along, *([by] if by else [])]
     missing = [name for name in columns if name not in runs]
@@ -118,22 +119,29 @@ def trends(runs: pd.DataFrame, along: str, *, by: str | None = None, width: int 
     rows = runs[columns].melt(id_vars=columns[3:], var_name="quantity", value_name="loss").dropna()
     values = sorted(runs[along].unique().tolist())
 
-    def panel(colors: dict[str, str], title: str) -> alt.LayerChart:
+    def panel(colors: dict[str, str], title: str, axis: str) -> alt.LayerChart:
         own = rows[rows["quantity"].isin(list(colors))]
         left_out = int((own["loss"] <= 0).sum())
         scale = alt.Scale(type="log", nice=False, padding=12)
         color_scale = alt.Scale(domain=list(colors), range=list(colors.values()))
         base = alt.Chart(own[own["loss"] > 0]).encode(
-            x=alt.X(f"{along}:Q", scale=alt.Scale(zero=False, nice=False, padding=12), axis=alt.Axis(values=values, format="~g")),
-            color=alt.Color("quantity:N", scale=color_scale, title=None, legend=alt.Legend(orient="bottom")),
+            x=alt.X(
+                f"{along}:Q",
+                title=along.replace("_", " "),
+                scale=alt.Scale(zero=False, nice=False, padding=12),
+                axis=alt.Axis(values=values, format="~g"),
+            ),
+            color=alt.Color("quantity:N", scale=color_scale, title=None, legend=alt.Legend(orient="bottom") if len(colors) > 1 else None),
         )
-        dash = {"strokeDash": alt.StrokeDash(f"{by}:N", legend=alt.Legend(orient="bottom", symbolType="stroke"))} if by else {}
+        legend = alt.Legend(title=by.replace("_", " "), orient="bottom", symbolType="stroke") if by else None
+        dash = {"strokeDash": alt.StrokeDash(f"{by}:N", legend=legend)} if by else {}
         tooltip = [*columns[3:], "quantity", alt.Tooltip("loss:Q", format=".4g")]
         heading = alt.TitleParams(title, subtitle=f"{left_out} not positive, left out" if left_out else "")
         return layered(
-            base.mark_line().encode(y=alt.Y("mean(loss):Q", scale=scale, title="loss"), **dash),
-            base.mark_point(size=25).encode(y=alt.Y("loss:Q", scale=scale), tooltip=tooltip),
+            base.mark_line().encode(y=alt.Y("mean(loss):Q", scale=scale, title=axis), **dash),
+            base.mark_point(size=25).encode(y=alt.Y("loss:Q", scale=scale, title=axis), tooltip=tooltip),
         ).properties(width=width, height=height, title=heading)
 
-    chart = alt.hconcat(panel(HEIGHT_COLORS, "Births and deaths"), panel(SCORE_COLORS, "TO-score"))
+    heights = panel(HEIGHT_COLORS, "Births and deaths", "loss")
+    chart = alt.hconcat(heights, panel(SCORE_COLORS, "TO-score", "TO-score, in the unit of the loss"))
     return chart.resolve_scale(color="independent").properties(description=f"Births, deaths and TO-scores of {len(runs)} runs by {along}.")

@@ -9,11 +9,13 @@ import torch
 
 from ..morse._morse_complex import MorseComplex
 from ..sampled._samples import Samples
-from ._bars import MAX_ROWS, MINIMUM, SADDLE, layered
-from ._map import plane_axes, shaded_loss
+from ._bars import MAX_ROWS, MINIMUM, SADDLE, check_record, layered
+from ._plane import Plane, plane_of, shaded_loss
 
 MAXIMUM, DEGENERATE = "#CC79A7", "#000000"  # Okabe and Ito
 DESCENDING, ASCENDING = "#FFFFFF", "#56B4E9"
+LINES = ["down to a minimum", "up to a maximum, or out"]  # the legend's names of the two kinds
+PAPER = "#7C7B78"  # behind the legend of lines, of which some are white
 
 
 def morse_map(morse: MorseComplex, samples: Samples, *, width: int = 380, height: int = 380) -> alt.LayerChart:
@@ -34,21 +36,31 @@ def morse_map(morse: MorseComplex, samples: Samples, *, width: int = 380, height
         >>> import lossbarcode as lb
         >>> camel = lb.functions.SixHumpCamel()
         >>> chart = lb.charts.morse_map(lb.morse_complex(camel), lb.sample(camel, 200**2, method="grid"))
-        >>> chart.save("morse.html")  # doctest: +SKIP
+        >>> chart.save("morse.html", inline=True)  # doctest: +SKIP
     """
+    check_record(morse, MorseComplex, "morse", "lb.morse_complex(loss)")
+    check_record(samples, Samples, "samples", "lb.sample(loss, n)")
     d = morse.points.shape[1], samples.points.shape[1]
     if d != (2, 2):
-        raise ValueError(f"morse_map: expected a complex and samples of two parameters, got {d[0]} and {d[1]}")
-    x, y = plane_axes(samples.bounds.double().cpu().numpy())
-    lines, count = lines_frame(morse)
+        raise ValueError(
+            f"morse_map: expected a complex and samples of two parameters, got {d[0]} and {d[1]}; charts.merge_tree(morse) shows any number"
+        )
+    plane = plane_of(samples, "morse_map")
+    x, y = plane.axes()
+    lines, count = lines_frame(morse, plane)
+    stroke = alt.Stroke(
+        "direction:N",
+        scale=alt.Scale(domain=LINES, range=[DESCENDING, ASCENDING]),
+        legend=alt.Legend(title=None, orient="bottom", symbolType="stroke", fillColor=PAPER, labelColor="white", padding=5, labelLimit=0),
+    )
     drawn = [
         alt.Chart(lines)
-        .mark_line(strokeWidth=1.6, clip=True, color=color)
-        .encode(x=x, y=y, detail="line:N", order="step:Q")
-        .transform_filter(kind)
-        for color, kind in ((DESCENDING, "!datum.is_ascending"), (ASCENDING, "datum.is_ascending"))
+        .mark_line(strokeWidth=1.6, clip=True)
+        .encode(x=x, y=y, detail="line:N", order="step:Q", stroke=stroke)
+        .transform_filter(f"datum.direction == '{direction}'")
+        for direction in LINES
     ]
-    points = morse.table().rename(columns={"x1": "x", "x2": "y"}).reset_index(names="row")
+    points = morse.table()[["kind", "index", "value"]].assign(**plane.columns(morse.points)).reset_index(names="row")
     kinds = [kind for kind in ("minimum", "1-saddle", "maximum", "degenerate") if kind in set(points["kind"])]
     marks = {"minimum": (MINIMUM, "circle"), "1-saddle": (SADDLE, "diamond"), "maximum": (MAXIMUM, "triangle-up")}
     marks["degenerate"] = (DEGENERATE, "cross")
@@ -68,26 +80,25 @@ def morse_map(morse: MorseComplex, samples: Samples, *, width: int = 380, height
                 "kind",
                 "index",
                 alt.Tooltip("value", format=".5g"),
-                alt.Tooltip("x", format=".4g"),
-                alt.Tooltip("y", format=".4g"),
+                *(alt.Tooltip(place, title=name, format=".4g") for place, name in zip("xy", plane.titles, strict=True)),
             ],
         )
         .add_params(pick)
     )
-    layers = layered(shaded_loss(samples, None, width, height, x, y), *drawn, dots)
+    layers = layered(shaded_loss(samples, None, plane, width, height), *drawn, dots)
     title = alt.TitleParams("Critical points and separatrices", subtitle=[text for text in (morse.name, count) if text], anchor="start")
     return layers.properties(
         title=title, width=width, height=height, description=f"Gradient Morse complex of {morse.name or 'a loss'}: {count}."
     )
 
 
-def lines_frame(morse: MorseComplex) -> tuple[pd.DataFrame, str]:
+def lines_frame(morse: MorseComplex, plane: Plane) -> tuple[pd.DataFrame, str]:
     """Places at equal distances along the lines, as rows for charts, and a text that says how many of how many lines they are."""
     lines = morse.separatrices
     total = len(lines.saddle_row)
     shown = min(total, MAX_ROWS // 3)
     first = torch.searchsorted(lines.line_of_point, torch.arange(shown + 1, device=lines.line_of_point.device)).tolist()
-    places = lines.points.double().cpu().numpy()
+    places = pd.DataFrame(plane.columns(lines.points)).to_numpy()
     each = max(3, min(60, MAX_ROWS // max(shown, 1)))
     parts = []
     for line in range(shown):
@@ -95,7 +106,7 @@ def lines_frame(morse: MorseComplex) -> tuple[pd.DataFrame, str]:
         length = np.append(0.0, np.hypot(*np.diff(along, axis=0).T).cumsum())
         at = np.linspace(0, length[-1], each)
         coordinates = {name: np.interp(at, length, along[:, i]) for i, name in enumerate("xy")}
-        parts.append(pd.DataFrame({"line": line, "step": range(each), "is_ascending": bool(lines.is_ascending[line]), **coordinates}))
-    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"line": [], "step": [], "is_ascending": [], "x": [], "y": []})
+        parts.append(pd.DataFrame({"line": line, "step": range(each), "direction": LINES[int(lines.is_ascending[line])], **coordinates}))
+    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"line": [], "step": [], "direction": [], "x": [], "y": []})
     points = f"{len(morse.index):,} critical points"
     return table, f"{points}, {total:,} lines" if shown == total else f"{points}, {shown:,} of {total:,} lines"

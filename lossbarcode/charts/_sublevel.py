@@ -10,9 +10,11 @@ import pandas as pd
 
 from .._support.pointers import gather_or_minus_one
 from ..barcodes._barcode import Barcode
+from ..barcodes._source import Source
 from ..sampled._basins import Basins
 from ..sampled._singletons import checked_bar_of_minimum
-from ._bars import BAR, TOOLTIP, bars_frame, layered, loss_axis, order_axis
+from ._bars import BAR, TOOLTIP, as_barcode, bars_frame, check_record, layered, loss_axis, order_axis
+from ._plane import check_parameters
 
 PALETTE = (
     "#0072B2",
@@ -26,7 +28,9 @@ PALETTE = (
 MAX_POINTS = 700  # drawn along the curve; each appears once per bar, and Altair refuses more than 5,000 rows
 
 
-def sublevel_explorer(basins: Basins, bars: Barcode, *, limit: int = 7, width: int = 440, height: int = 320) -> alt.HConcatChart:
+def sublevel_explorer(
+    basins: Basins, bars: Barcode | Source | None = None, *, limit: int = 7, width: int = 440, height: int = 320
+) -> alt.HConcatChart:
     """The curve of a loss of one parameter, a slider for the level, and the bars up to that level.
 
     The part of the curve below the level is colored by the bar of its component at that level. Where two components merge, both take the
@@ -34,7 +38,7 @@ def sublevel_explorer(basins: Basins, bars: Barcode, *, limit: int = 7, width: i
 
     Args:
         basins: basins of samples of a loss of one parameter.
-        bars: their barcode.
+        bars: their barcode, or some of its bars, such as ``bars.longer_than(0.1)``; default: all of it.
         limit: the largest number of bars to show; the longest are shown, and the subtitle says how many of how many.
         width, height: size of the drawing of the curve, in pixels.
 
@@ -44,11 +48,12 @@ def sublevel_explorer(basins: Basins, bars: Barcode, *, limit: int = 7, width: i
     Example:
         >>> import lossbarcode as lb
         >>> basins = lb.basins(lb.sample(lb.functions.DoubleWell(), 512, method="grid"))
-        >>> lb.charts.sublevel_explorer(basins, lb.barcode(basins)).save("sublevel_explorer.html")  # doctest: +SKIP
+        >>> lb.charts.sublevel_explorer(basins).save("sublevel_explorer.html", inline=True)  # doctest: +SKIP
     """
+    check_record(basins, Basins, "basins", "lb.basins(samples)")
     samples = basins.samples
-    if samples.points.shape[1] != 1:
-        raise ValueError(f"sublevel_explorer: expected samples of one parameter, got {samples.points.shape[1]}; charts.dashboard shows two")
+    check_parameters(samples, 1, "sublevel_explorer")
+    bars = as_barcode(basins if bars is None else bars)
     rows, count = bars_frame(bars, limit)
     top = float(rows["top"].max())
     curve = curve_by_bar(basins, bars.longest(limit))
@@ -58,8 +63,10 @@ def sublevel_explorer(basins: Basins, bars: Barcode, *, limit: int = 7, width: i
     handle = alt.binding_range(min=first, max=last, step=10.0**-digits, name="level of the loss ")
     slider = alt.param(name="level", value=start, bind=handle)
     y = loss_axis(rows, "loss")
-    x = alt.X("x:Q", title="parameter", scale=alt.Scale(domain=samples.bounds[0].tolist(), nice=False, zero=False))
-    color = alt.Color("bar:N", scale=alt.Scale(domain=list(range(len(rows))), range=list(PALETTE)), legend=None)
+    (name,) = samples.axis_names
+    x = alt.X("x:Q", title=name, scale=alt.Scale(domain=samples.bounds[0].tolist(), nice=False, zero=False))
+    scale = alt.Scale(domain=list(range(len(rows))), range=list(PALETTE))
+    color = alt.Color("bar:N", scale=scale, legend=alt.Legend(orient="bottom", title=None, labelExpr="'bar ' + datum.label"))
     drawn = alt.Chart(curve.drop_duplicates("x")).mark_line(color="#B0B0B0", strokeWidth=1.5, clip=True).encode(x=x, y=y)
     below = (
         alt.Chart(curve)
@@ -67,8 +74,9 @@ def sublevel_explorer(basins: Basins, bars: Barcode, *, limit: int = 7, width: i
         .encode(x=x, y=y, color=color)
         .transform_filter("datum.since <= level && level < datum.until && datum.loss <= level")
     )
-    level_line = alt.Chart(pd.DataFrame({"at": [0]})).transform_calculate(level="level").mark_rule(color=BAR, strokeDash=[5, 3])
-    level_line = level_line.encode(y=loss_axis(rows, "level"))
+    level = alt.Chart(pd.DataFrame({"label": ["level"]})).transform_calculate(level="level").encode(y=loss_axis(rows, "level"))
+    level_line = level.mark_rule(color=BAR, strokeDash=[5, 3])
+    level_label = level.mark_text(color=BAR, align="right", dx=-4, dy=-6).encode(text="label", x=alt.value(width))
     bars_so_far = (
         alt.Chart(rows)
         .transform_filter("datum.birth <= level")
@@ -83,7 +91,7 @@ def sublevel_explorer(basins: Basins, bars: Barcode, *, limit: int = 7, width: i
         .encode(y=loss_axis(rows, "top")),
         level_line,
     ).properties(width=width // 3, height=height)
-    chart = alt.hconcat(layered(drawn, below, level_line).properties(width=width, height=height), panel).add_params(slider)
+    chart = alt.hconcat(layered(drawn, below, level_line, level_label).properties(width=width, height=height), panel).add_params(slider)
     title = alt.TitleParams("Sublevel set and its barcode", subtitle=[text for text in (bars.name, count) if text], anchor="start")
     return chart.properties(
         title=title, description=f"Curve with a movable level, next to the barcode of {bars.name or 'a loss'}: {count}."

@@ -31,7 +31,8 @@ def axes_of(array: Any) -> Axes | None:
         labels = [(array.index.name, array.index.values)]
     else:
         return None
-    names = tuple(f"x{axis}" if name is None else str(name) for axis, (name, _) in enumerate(labels))
+    known = any(name is not None for name, _ in labels)
+    names = tuple(f"axis {axis}" if name is None else str(name) for axis, (name, _) in enumerate(labels)) if known else ()
     return Axes(names, tuple(as_coordinates(values) for _, values in labels))
 
 

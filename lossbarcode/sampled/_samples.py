@@ -35,7 +35,8 @@ class Samples(Source):
         neighbors: which samples are adjacent, or None: they are found by a search for nearest neighbors.
         name: what was sampled and how, for titles.
         periodic: which axes are periodic ``[d]``, with the width of the box as their period; default: none.
-        axis_names: name of each axis, for tables and charts; default ``("x0", "x1", ...)``.
+        axis_names: name of each axis, for tables and charts; default ``("parameter",)``, ``("x", "y")``, or of an image
+            ``("row", "column")``; of more parameters ``("x0", "x1", ...)``.
         is_image: whether charts draw axis 0 downwards and axis 1 to the right, as arrays are printed and images shown, and not
             axis 0 to the right and axis 1 upwards, as functions are.
 
@@ -62,7 +63,7 @@ class Samples(Source):
         d = len(self.bounds)
         if self.periodic is None:
             object.__setattr__(self, "periodic", torch.zeros(d, dtype=torch.bool, device=self.bounds.device))
-        names = self.axis_names or tuple(f"x{axis}" for axis in range(d))
+        names = self.axis_names or default_names(d, self.is_image)
         if len(names) != d:
             raise ValueError(f"axis_names: expected one name for each of {d} axes, got {names}")
         object.__setattr__(self, "axis_names", tuple(names))
@@ -90,7 +91,7 @@ class Samples(Source):
             >>> import lossbarcode as lb
             >>> samples = lb.sample(lb.functions.ThreeHumpCamel(), 4096)
             >>> print(samples.table(lb.barcode(samples).minimum_row).round(2))
-                    x0    x1  value
+                     x     y  value
             561   0.01 -0.01    0.0
             1661  1.75 -0.86    0.3
             3468 -1.75  0.89    0.3
@@ -106,3 +107,9 @@ class Samples(Source):
 
     def __repr__(self) -> str:
         return f"Samples({self.name or len(self)}, losses {float(self.values.min()):.4g} to {float(self.values.max()):.4g})"
+
+
+def default_names(d: int, is_image: bool) -> tuple[str, ...]:
+    """What axes without names of their own are called."""
+    few = {1: ("parameter",), 2: ("row", "column") if is_image else ("x", "y")}
+    return few.get(d, tuple(f"x{axis}" for axis in range(d)))

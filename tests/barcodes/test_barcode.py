@@ -12,7 +12,7 @@ import torch
 from helpers import graph_of, quiet_barcode, rows_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import graphs, grids
+from strategies import clouds, graphs, grids
 
 import lossbarcode as lb
 
@@ -114,6 +114,62 @@ def test_the_longest_bars(drawn, count):
         while bar >= 0 and int(bars.minimum_row[bar]) not in chosen.minimum_row.tolist():
             bar = int(bars.parent[bar])
         assert (int(chosen.minimum_row[owner]) if owner >= 0 else None) == (int(bars.minimum_row[bar]) if bar >= 0 else None)
+
+
+def owners_by_definition(values, edges, heights, saddle, length):
+    """The minimum whose bar each minimum belongs to when only bars longer than this count: it goes on from where it dies to the oldest
+    minimum that can be reached there, until a bar is long enough."""
+    age = {node: i for i, node in enumerate(sorted(range(len(values)), key=lambda i: (values[i], i)))}
+    triples = [(u, v, (h, s)) for (u, v), h, s in zip(edges, heights, saddle, strict=True) if h < INF]
+    reach, levels, far = oracles.minimax(len(values), triples)
+
+    def owner(p):
+        level = min((reach[p, q] for q in age if age[q] < age[p]), default=far)
+        if level == far or levels[level][0] - values[p] > length:
+            return p
+        return owner(min((q for q in age if reach[p, q] <= level), key=age.get))
+
+    return [owner(p) for p in range(len(values))]
+
+
+@settings(max_examples=300)
+@given(graphs(), st.sampled_from([0.0, 0.25, 0.5, 1.0, 2.0, 100.0]))
+def test_bars_longer_than_a_length(drawn, length):
+    """Against the elder rule: the same bars without the short ones, whose minima go to the first long one that they merge into."""
+    bars = quiet_barcode(graph_of(*drawn))
+    long = bars.longer_than(length)
+    assert rows_of(long) == [bar for bar in oracles.bars_of_graph(*drawn) if bar[1] - bar[0] > length]
+    assert long.minimum_row[long.bar_of_minimum].tolist() == owners_by_definition(*drawn, length)
+    assert rows_of(long.longer_than(length)) == rows_of(long)
+
+
+@given(clouds(), st.sampled_from([0.0, 0.5, 2.0]))
+def test_sizes_of_long_bars_are_those_of_the_basins_merged(drawn, length):
+    samples, _ = drawn
+    found = lb.basins(samples)
+    long = quiet_barcode(found).longer_than(length)
+    owner = long.bar_of_minimum[found.label[found.label >= 0]]
+    assert long.size.tolist() == torch.bincount(owner, minlength=len(long)).tolist()
+
+
+def test_all_of_a_higher_degree_may_be_left_out():
+    ring = lb.barcode(lambda x: (x.square().sum(1) - 1).square(), [(-2, 2), (-2, 2)], n=400, degree=1)
+    assert len(ring.longer_than(0.5)) == 1
+    assert len(ring.longer_than(1e9)) == 0
+
+
+BAD = {
+    "a negative length": (lambda: lb.barcode([1.0, 0.0]).longer_than(-1.0), "length: expected a finite number of at least 0, .*got -1.0"),
+    "no number": (lambda: lb.barcode([1.0, 0.0]).longer_than(math.nan), "length: expected a finite number of at least 0, .*got nan"),
+    "all, infinite ones too": (
+        lambda: lb.barcode([1.0, 0.0]).longer_than(INF),
+        "length: expected a finite number of at least 0, .*got inf",
+    ),
+}
+
+
+def test_bad_input(bad_input):
+    bad_input()
 
 
 def test_gudhi_takes_the_persistence_list():

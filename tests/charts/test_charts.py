@@ -3,7 +3,10 @@
 import io
 import json
 import math
+import re
 import warnings
+from dataclasses import replace
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -11,9 +14,11 @@ import pytest
 import torch
 import vl_convert
 from helpers import barcode_of_intervals as bars_of
+from helpers import graph_of
 
 import lossbarcode as lb
 
+SVG = "{http://www.w3.org/2000/svg}"
 BAR_CHARTS = [lb.charts.barcode, lb.charts.merge_tree, lb.charts.diagram]
 NAMES = ["barcode", "merge_tree", "diagram"]
 
@@ -22,6 +27,12 @@ NAMES = ["barcode", "merge_tree", "diagram"]
 def camel():
     basins = lb.basins(lb.sample(lb.functions.SixHumpCamel(), 20_000))
     return basins, lb.barcode(basins)
+
+
+@pytest.fixture(scope="module")
+def small():
+    """Basins of few samples, which are drawn fast."""
+    return lb.basins(lb.sample(lb.functions.SixHumpCamel(), (40, 40), method="grid"))
 
 
 def many_bars(count):
@@ -62,6 +73,181 @@ def test_any_number_of_bars(make, bars, count):
     assert count in drawn(chart)
     assert count in chart.description
     assert len(rows_of(chart, "bar", "birth")) <= 1000
+
+
+class Chain(lb.Source):
+    """A route of somebody else: a graph and a name."""
+
+    def __init__(self):
+        self.graph, self.name = graph_of([0.0, 1.0], [(0, 1)], [3.0]), "a chain"
+
+
+@pytest.mark.slow
+def test_a_saved_chart_works_offline(small, tmp_path):
+    """All scripts are in the file; what addresses it has are names of schemas and links for readers. (tests/site opens one.)"""
+    file = tmp_path / "chart.html"
+    outside = re.compile(r"""cdn\.|(src|href)\s*=\s*["'`]?https?:|import\s*\(|@import|importScripts""")
+    lb.charts.dashboard(small).save(file)
+    assert outside.search(file.read_text())
+    lb.charts.dashboard(small).save(file, inline=True)
+    page = file.read_text()
+    assert not outside.search(page)
+    assert "vegaEmbed(" in page
+    assert "Minima and how hard they are to escape" in page
+
+
+@pytest.mark.parametrize("make", BAR_CHARTS, ids=NAMES)
+def test_records_are_drawn_as_their_barcodes(make, camel):
+    basins, bars = camel
+    array = lb.from_grid([2.0, 0.0, 3.0, 1.0, 4.0])
+    for record, expected in ((basins, bars), (array, lb.barcode(array)), (basins.graph, bars), (Chain(), lb.barcode(Chain()))):
+        columns = ("birth", "top", "position", "minimum_row")
+        found, known = ([[row[name] for name in columns] for row in rows_of(make(one), "bar", "birth")] for one in (record, expected))
+        assert found == known != []
+    with pytest.warns(UserWarning, match="2 connected components"):
+        make(graph_of([0.0, 1.0], [], []))
+
+
+def test_bars_of_basins_need_not_be_given(camel):
+    basins, bars = camel
+    line = lb.basins(lb.sample(lb.functions.DoubleWell(), 64, method="grid"))
+    for make, of in ((lb.charts.dashboard, basins), (lb.charts.basin_map, basins), (lb.charts.sublevel_explorer, line)):
+        for given in (of, lb.barcode(of)):
+            assert rows_of(make(of), "bar", "birth") == rows_of(make(of, given), "bar", "birth")
+    few = bars.longer_than(0.5)
+    assert [row["birth"] for row in rows_of(lb.charts.dashboard(basins, few), "bar", "birth")] == few.birth.tolist()
+    strips = rows_of(lb.charts.dashboard(basins, few), "x2")  # the basins of bars left out are drawn as part of others
+    assert sum((s["x2"] - s["x"]) * (s["y2"] - s["y"]) for s in strips) == pytest.approx(12)
+
+
+BAD = {
+    "an array": (lambda: lb.charts.barcode(np.zeros(3)), r"bars: expected a barcode, or samples, .* got ndarray; pass lb.barcode\(...\)"),
+    "nothing": (lambda: lb.charts.diagram(None), "bars: expected a barcode, .* got NoneType"),
+    "a table": (lambda: lb.charts.merge_tree(pd.DataFrame()), "bars: expected a barcode, .* got DataFrame"),
+    "samples for basins": (
+        lambda: lb.charts.dashboard(lb.from_grid(np.eye(3))),
+        r"basins: expected Basins, got Samples; pass lb.basins\(samples\)",
+    ),
+    "a barcode for basins": (lambda: lb.charts.basin_map(lb.barcode(np.eye(3))), "basins: expected Basins, got Barcode"),
+    "a loss for basins": (lambda: lb.charts.sublevel_explorer(lb.functions.DoubleWell()), "basins: .* got DoubleWell"),
+    "samples for paths": (
+        lambda: lb.charts.path_profiles(lb.from_grid([0.0, 1.0])),
+        r"paths: expected Paths, got Samples; pass lb.connect\(loss, minima\)",
+    ),
+    "a loss for its complex": (
+        lambda: lb.charts.morse_map(lb.functions.SixHumpCamel(), lb.from_grid(np.eye(3))),
+        r"morse: expected MorseComplex, got SixHumpCamel; pass lb.morse_complex\(loss\)",
+    ),
+    "a map of a line": (
+        lambda: lb.charts.basin_map(lb.basins(lb.from_grid([0.0, 1.0]))),
+        r"basin_map: expected samples of two parameters, got 1; use charts.sublevel_explorer\(basins\)",
+    ),
+    "a curve of a plane": (
+        lambda: lb.charts.sublevel_explorer(lb.basins(lb.from_grid(np.eye(3)))),
+        r"sublevel_explorer: expected samples of one parameter, got 2; use charts.dashboard\(basins\)",
+    ),
+    "a dashboard of a room": (
+        lambda: lb.charts.dashboard(lb.basins(lb.from_grid(np.zeros((2, 2, 2))))),
+        r"dashboard: expected samples of two parameters, got 3; use charts.merge_tree\(basins\), which shows any number",
+    ),
+}
+
+
+def test_bad_input(bad_input):
+    bad_input()
+
+
+def words(chart, *roles):
+    """(text, place down the page) of all words of a role (of legends, of axes) in the order in which Vega draws them."""
+    groups = [group for group in ElementTree.fromstring(drawn(chart)).iter(f"{SVG}g") if set(roles) & set(group.get("class", "").split())]
+    texts = [text for group in groups for text in group.iter(f"{SVG}text")]
+    return [(text.text, float(re.search(r",([-\d.]+)\)", text.get("transform")).group(1))) for text in texts]
+
+
+def legend_of(chart):
+    return {word for word, _ in words(chart, "role-legend-label", "role-legend-title")}
+
+
+def titles_of(chart):
+    return [word for word, _ in words(chart, "role-axis-title")]
+
+
+def test_legends(small):
+    basins, bars = small, lb.barcode(small)
+    kinds = {"minimum", "saddle", "never ends"}
+    assert legend_of(lb.charts.barcode(bars)) == legend_of(lb.charts.merge_tree(bars)) == kinds
+    ring = lb.barcode(lambda x: (x.square().sum(1) - 1).square(), [(-2, 2), (-2, 2)], n=400, degree=1)
+    assert legend_of(lb.charts.barcode(ring)) == {"birth", "death", "never ends"}
+    assert {f"{float(basins.samples.values.min()):.3g}".replace("-", "−"), "loss", *kinds} < legend_of(lb.charts.dashboard(basins))
+    plane = legend_of(lb.charts.basin_map(basins))
+    assert {"minimum", "saddle", "loss"} < plane
+    assert "never ends" not in plane  # nothing on the map has this mark
+    line = lb.basins(lb.sample(lb.functions.DoubleWell(), 64, method="grid"))
+    assert legend_of(lb.charts.sublevel_explorer(line)) == {"bar 0", "bar 1"}
+    table = bars_of([(0.0, 1.0)]).table().assign(depth=1)
+    assert legend_of(lb.charts.barcodes(table, "depth")) == kinds
+    runs = pd.DataFrame({"layers": [1, 4], "birth": [0.3, 0.1], "death": [0.9, 0.8], "to_score": [0.5, 0.4], "l2_penalty": [0.1, 0.2]})
+    assert legend_of(lb.charts.trends(runs, "layers", by="l2_penalty")) == {"birth", "death", "l2 penalty", "0.1", "0.2"}
+
+
+def test_a_legend_of_the_shading_tells_the_loss():
+    """Shading is by rank: the legend has the losses at quarters of the raster, here those of x over a box from 0 to 1."""
+    plane = lb.basins(lb.sample(lambda x: x[:, 0], (281, 281), bounds=[(0, 1), (0, 1)], method="grid", dtype=torch.float64))
+    shades = [float(word) for word in legend_of(lb.charts.basin_map(plane)) if re.match(r"[\d.]+$", word)]
+    np.testing.assert_allclose(sorted(shades), [0, 0.25, 0.5, 0.75, 1], atol=0.005)
+
+
+def test_axes_have_names(small):
+    samples = replace(small.samples, axis_names=("learning rate", "weight decay / epoch"))
+    for chart in (lb.charts.basin_map(lb.basins(samples)), lb.charts.dashboard(lb.basins(samples))):
+        assert titles_of(chart)[:2] == ["learning rate", "weight decay / epoch"]
+    assert titles_of(lb.charts.basin_map(small)) == ["x", "y"]
+    line = lb.sample(lb.functions.DoubleWell(), 64, method="grid")
+    named = replace(line, axis_names=("temperature (K)",))
+    for samples, name in ((line, "parameter"), (named, "temperature (K)")):
+        assert titles_of(lb.charts.sublevel_explorer(lb.basins(samples)))[:2] == [name, "loss"]
+
+
+@pytest.mark.parametrize("place", [(0, 0), (3, 8), (5, 2)])
+def test_images_are_drawn_as_images_are(place):
+    """The first axis of the array goes down, the second to the right: in the shading, the strips and the marks."""
+    from lossbarcode.charts import _plane
+
+    array = np.add.outer(np.arange(6.0) / 7, np.arange(9.0) / 13)
+    array[place] = -1
+    image = lb.basins(replace(lb.from_grid(array), is_image=True))
+    plane = _plane.plane_of(image.samples, "chart")
+    assert (_plane.nearest_samples(image.samples, plane, 9, 6) == np.arange(54).reshape(6, 9)).all()
+    chart = lb.charts.basin_map(image)
+    (minimum,) = [row for row in rows_of(chart, "saddle_x") if row["birth"] == -1]
+    assert (minimum["y"], minimum["x"]) == place
+    assert titles_of(chart) == ["column", "row"]
+    labels = [(float(word), down) for word, down in words(chart, "role-axis-label")]
+    rows = [label for label in labels if label[1] != labels[0][1]]  # those of the horizontal axis are all at one height
+    assert sorted(rows) == sorted(rows, key=lambda row: row[1])  # rows further down in the array are further down on the page
+    assert {0, 1, 2, 3, 4, 5} <= {row for row, _ in rows}
+
+
+def test_ways_out_over_a_periodic_axis():
+    """The shorter way from a minimum to its saddle leaves the box at one end of the angle and comes back at the other."""
+    box = torch.tensor([[-math.pi, math.pi], [0.0, 1.0]], dtype=torch.float64)
+
+    def loss(x):  # minima at angles 3 and 0; the pass between them at about 3.9, which is -2.4
+        return -(2 * (x[:, 0] - 3)).cos() - 0.2 * (x[:, 0] - 3).cos() + (x[:, 1] - 0.5) ** 2
+
+    found = lb.basins(lb.sample(loss, (200, 11), bounds=box, method="grid", dtype=torch.float64))
+    bars = lb.barcode(found)
+    turned = replace(found, samples=replace(found.samples, periodic=torch.tensor([True, False])))
+    rows = rows_of(lb.charts.basin_map(turned, bars), "leave_x")
+    for row in rows[1:]:
+        assert abs(row["leave_x"] - row["x"]) <= math.pi
+        assert (row["leave_x"] - row["saddle_x"]) / (2 * math.pi) == pytest.approx(
+            round((row["leave_x"] - row["saddle_x"]) / (2 * math.pi))
+        )
+        assert row["leave_x"] - row["x"] == pytest.approx(row["saddle_x"] - row["enter_x"])  # one and the same way
+        assert (row["leave_y"], row["enter_y"]) == (row["saddle_y"], row["y"])
+    assert rows_of(lb.charts.basin_map(found, bars), "leave_x") == []
+    drawn(lb.charts.basin_map(turned, bars))
 
 
 @pytest.mark.parametrize("make", BAR_CHARTS, ids=NAMES)
@@ -163,23 +349,27 @@ def test_the_unit_of_the_loss_and_of_the_box_does_not_matter(unit):
 
 def test_a_raster_over_a_grid_shows_the_nearest_samples():
     """The shortcut for grids against the search that serves clouds."""
-    from lossbarcode.charts import _map
+    from lossbarcode.charts import _plane
 
-    grid = lb.basins(lb.sample(lb.functions.SixHumpCamel(), (6, 9), method="grid", dtype=torch.float64))
-    cloud = lb.basins(lb.from_points(grid.samples.points[:], grid.samples.values))
-    box = grid.samples.bounds.numpy()
-    assert (_map.nearest_samples(grid.samples, box, 31, 33) == _map.nearest_samples(cloud.samples, box, 31, 33)).all()
+    grid = lb.sample(lb.functions.SixHumpCamel(), (6, 9), method="grid", dtype=torch.float64)
+    cloud = lb.from_points(grid.points[:], grid.values)
+    for is_image in (False, True):
+        near = [
+            _plane.nearest_samples(samples, _plane.plane_of(samples, "chart"), 31, 33)
+            for samples in (replace(grid, is_image=is_image), replace(cloud, is_image=is_image))
+        ]
+        assert (near[0] == near[1]).all()
 
 
 @pytest.mark.parametrize("shape", [(280, 280), (1, 7), (7, 1)])
 def test_png_holds_the_pixels(shape):
-    from lossbarcode.charts import _map
+    from lossbarcode.charts import _plane
 
     image = pytest.importorskip("PIL.Image")
     generator = np.random.default_rng(0)
     index = generator.integers(256, size=shape, dtype=np.uint8)
     palette = generator.integers(256, size=(256, 3), dtype=np.uint8)
-    with image.open(io.BytesIO(_map.png(index, palette))) as opened:
+    with image.open(io.BytesIO(_plane.png(index, palette))) as opened:
         opened.load()  # also checks the sums of all chunks
         assert (opened.format, opened.mode) == ("PNG", "P")
         np.testing.assert_array_equal(opened.convert("RGB"), palette[index])
@@ -191,13 +381,9 @@ def test_color_blind_readers_can_tell_colors_apart():
     assert {_bars.MINIMUM, _bars.SADDLE, *_sublevel.PALETTE[:-1]} <= {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"}
 
 
-def test_wrong_dimensions_and_wrong_bars(camel):
-    basins, bars = camel
+def test_bars_of_other_basins(camel):
+    basins, _ = camel
     line = lb.basins(lb.sample(lb.functions.DoubleWell(), 100))
-    with pytest.raises(ValueError, match=r"basin_map: expected samples of two parameters, got 1"):
-        lb.charts.basin_map(line, lb.barcode(line))
-    with pytest.raises(ValueError, match=r"sublevel_explorer: expected samples of one parameter, got 2; charts.dashboard shows two"):
-        lb.charts.sublevel_explorer(basins, bars)
     with pytest.raises(ValueError, match=r"bars: expected the barcode of these basins, got another; pass bars=lb.barcode\(basins\)"):
         lb.charts.dashboard(basins, lb.barcode(line))
 
@@ -229,7 +415,10 @@ def test_morse_map_shows_every_point_and_line():
     assert sorted(row["kind"] for row in points) == ["1-saddle"] * 7 + ["maximum"] * 2 + ["minimum"] * 6
     lines = rows_of(chart, "line", "step")
     assert {row["line"] for row in lines} == set(range(28))
-    assert sum(row["is_ascending"] for row in lines if row["step"] == 0) == 14
+    assert sum(row["direction"].startswith("up") for row in lines if row["step"] == 0) == 14
+    assert legend_of(chart) > {"minimum", "1-saddle", "maximum", "down to a minimum", "up to a maximum, or out", "loss"}
+    image = replace(samples, is_image=True, axis_names=("a", "b"))
+    assert titles_of(lb.charts.morse_map(morse, image)) == ["b", "a"]
     # lines begin at their saddles and are drawn where they run
     starts = np.array([[row["x"], row["y"]] for row in lines if row["step"] == 0])
     np.testing.assert_allclose(starts, morse.points[morse.separatrices.saddle_row].numpy(), atol=1e-4)
@@ -239,7 +428,7 @@ def test_morse_map_shows_every_point_and_line():
     # ... nor any point, as the cone, whose tip is no smooth minimum
     cone = lb.morse_complex(lambda x: x.norm(dim=1), camel.bounds)
     assert "0 critical points, 0 lines" in drawn(lb.charts.morse_map(cone, samples))
-    with pytest.raises(ValueError, match="expected a complex and samples of two parameters, got 1 and 2"):
+    with pytest.raises(ValueError, match=r"expected a complex and samples of two parameters, got 1 and 2; charts.merge_tree\(morse\)"):
         lb.charts.morse_map(lb.morse_complex(lb.functions.DoubleWell()), samples)
 
 
@@ -313,17 +502,60 @@ def test_path_profiles_show_the_loss_along_every_path():
     assert "15 paths" in drawn(chart)
     rows = rows_of(chart, "path", "fraction")
     assert {row["path"] for row in rows} == {f"{a} to {b}" for a, b in paths.pairs.tolist()}
-    for when, record in (("now", paths), ("before", straight)):
+    for when, record in (("as it is", paths), ("before", straight)):
         for (a, b), points, values in zip(record.pairs.tolist(), record.points, record.values, strict=True):
             own = [row for row in rows if row["when"] == when and row["path"] == f"{a} to {b}"]
             np.testing.assert_allclose([row["loss"] for row in own], values)
             assert [row["loss"] for row in own if row["top"]] == [float(values.max())]
             length = (points[1:] - points[:-1]).norm(dim=1).cumsum(0)
             np.testing.assert_allclose([row["fraction"] for row in own], [0, *(length / length[-1]).tolist()])
-    assert "the 3 lowest of 15 paths" in drawn(lb.charts.path_profiles(paths, limit=3))
-    lowest = {f"{a} to {b}" for a, b in paths.pairs[paths.heights.argsort()[:3]].tolist()}
-    assert {row["path"] for row in rows_of(lb.charts.path_profiles(paths, limit=3), "path")} == lowest
+    assert "1 path" in drawn(lb.charts.path_profiles(lb.connect(loss, minima, pairs=paths.pairs[:1], max_rounds=0)))  # without a warning
     with pytest.raises(ValueError, match="path_profiles: expected at most 4,500 images per path, got 5,001; connect with fewer"):
         lb.charts.path_profiles(lb.connect(loss, minima, pairs=paths.pairs[:1], max_rounds=0, initial_images=5000))
     with pytest.raises(ValueError, match="before: expected the 15 pairs of the paths, got 5 pairs, not all of them the same"):
         lb.charts.path_profiles(paths, before=lb.connect(loss, minima, pairs=paths.pairs[:5], max_rounds=0))
+
+
+def test_paths_that_end_a_bar_are_marked_and_named():
+    """Five minima in a row: the path between neighbors is as high as the top between them, a longer one a little higher than its tops.
+
+    Over 3 minimum 1 (at 2) reaches minimum 2; over 3.5 minimum 3 (at 3) does; over 4 minimum 2 (at 1) reaches minimum 0; over 6 minimum 4
+    (at 0.5) does.
+    """
+    values, tops = torch.tensor([0.0, 2.0, 1.0, 3.0, 0.5], dtype=torch.float64), [4.0, 3.0, 3.5, 6.0]
+    pairs = torch.tensor([(a, b) for b in range(5) for a in range(b)])
+    heights = torch.tensor([max(tops[a:b]) + 0.01 * (b - a - 1) for a, b in pairs.tolist()], dtype=torch.float64)
+    minima = lb.Minima(torch.arange(5.0, dtype=torch.float64)[:, None], values, torch.zeros_like(values))
+    first, last = minima.points[pairs].unbind(1)
+    images = torch.stack([first, (first + last) / 2, last], 1)
+    profile = torch.stack([values[pairs[:, 0]], heights, values[pairs[:, 1]]], 1)
+    unknown = torch.full_like(heights, torch.nan)
+    paths = lb.Paths(minima, pairs, images, profile, heights, unknown, unknown, unknown, torch.full_like(pairs[:, 0], -1), 1e-3)
+    ending = {"3 to 4": "bar 1", "0 to 1": "bar 2", "1 to 2": "bar 3", "2 to 3": "bar 4"}
+    assert [(bar.birth, bar.death) for bar in lb.barcode(paths)][1:] == [(0.5, 6.0), (1.0, 4.0), (2.0, 3.0), (3.0, 3.5)]
+
+    chart = lb.charts.path_profiles(paths)
+    table = {row["path"]: row for row in rows_of(chart, "path", "bar")}
+    assert {name: row["bar"] for name, row in table.items() if row["kind"] == "ends a bar"} == ending
+    assert {row["bar"] for row in table.values() if row["kind"] == "ends none"} == {"no bar"}
+    assert (table["3 to 4"]["losses"], table["3 to 4"]["height"]) == ("3 and 0.5", 6.0)
+    assert "3 to 4 ends bar 1" in drawn(chart)  # at first the path of the longest bar is the chosen one
+    assert legend_of(chart) == {"path", "ends a bar", "ends none"}
+    assert legend_of(lb.charts.path_profiles(paths, before=paths)) == legend_of(chart) | {"the chosen path", "as it is", "before"}
+    # few paths: those of the longest bars, then the lowest
+    for limit, shown in ((2, {"3 to 4", "0 to 1"}), (6, {*ending, "1 to 3", "0 to 2"})):
+        few = lb.charts.path_profiles(paths, limit=limit)
+        assert {row["path"] for row in rows_of(few, "path", "fraction")} == shown
+        assert f"{limit} of 10 paths: those that end the longest bars, then the lowest" in drawn(few)
+
+
+def test_uneven_coordinates_are_drawn_at_equal_distances_and_written_there():
+    rates = pd.Index([1.0, 0.1, 0.01, 0.001], name="rate")
+    table = pd.DataFrame([[3.0, 1.0, 2.0, 4.0], [4.0, 0.0, 5.0, 4.0], [4.0, 4.0, 4.0, 1.5]], columns=rates)
+    chart = lb.charts.basin_map(lb.basins(lb.from_grid(table))).to_dict()
+    text = json.dumps(chart)
+    assert '\\"0\\": \\"1\\", \\"1\\": \\"0.1\\"' in text
+    rows = [row for rows in chart["datasets"].values() for row in rows if "minimum_row" in row]
+    assert {(row["x"], row["y"]) for row in rows} == {(1.0, 1.0), (3.0, 2.0)}
+    assert '"title": "rate"' in text
+    assert '"title": "axis 0"' in text

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Error, sync_playwright
 
+import lossbarcode as lb
+
 SITE = Path(__file__).parents[2] / "_build" / "html"
 PAGES = sorted(page.relative_to(SITE).as_posix() for page in SITE.rglob("*.html") if "_static" not in page.parts)
 READ = [page for page in PAGES if page not in ("index.html", "genindex.html", "search.html")]
@@ -206,4 +208,16 @@ def test_page_from_disk(page, browser):
         seen = reader.open(page)
         assert seen["charts"] == len(reader.page.evaluate(MARKS))
         assert seen["images"] == []
+        assert (reader.errors, reader.outside) == ([], [])
+
+
+def test_a_saved_chart_from_disk(browser, tmp_path):
+    """All scripts are in the file."""
+    basins = lb.basins(lb.sample(lb.functions.SixHumpCamel(), (40, 40), method="grid"))
+    lb.charts.dashboard(basins).save(tmp_path / "chart.html", inline=True)
+    with Reader(browser, tmp_path.as_uri() + "/", viewport={"width": 1000, "height": 700}) as reader:
+        reader.page.goto(reader.home + "chart.html")
+        reader.page.wait_for_function("views.length === 1")
+        (marks,) = reader.page.evaluate(MARKS)
+        assert marks > 50
         assert (reader.errors, reader.outside) == ([], [])
