@@ -395,6 +395,14 @@ BAD = {
         lambda: lb.networks.network_loss(nn.Sequential(nn.Linear(2, 2).double(), scripted()), (x, y), F.mse_loss),
         "module: expected a module written in Python, got a RecursiveScriptModule",
     ),
+    "lazy layer": (
+        lambda: lb.networks.network_loss(nn.Sequential(nn.LazyLinear(1)), (x, y), F.mse_loss),
+        "module: expected parameters with shapes, got a LazyLinear that was never called; call the module on some data",
+    ),
+    "embedding that shortens": (
+        lambda: lb.networks.network_loss(nn.Embedding(7, 2, max_norm=1.0), tokens(), F.mse_loss),
+        r"module: expected a forward that leaves parameters as they are, got Embedding with max_norm=1.0, which shortens them; set max_norm",
+    ),
     "state dict of another network": (
         lambda: with_data((x, y)).to_vector(nn.Linear(2, 1).state_dict()),
         r"module: expected the parameters of Sequential, by name and shape, got those of a state dict without 0.bias, 0.weight, 1.bias, \.\.\.; "
@@ -415,7 +423,11 @@ BAD = {
     "module of other names": (lambda: with_data((x, y)).to_vector(nn.Linear(2, 1)), "got those of Linear without 0.bias"),
     "single numbers": (
         lambda: with_data({"input": x, "flag": 1}),
-        "data: expected tensors with rows along the first axis, got a single number",
+        "data: expected batches of tensors with rows along the first axis, got a single number",
+    ),
+    "single rows": (
+        lambda: with_data(iter([{"input": row, "label": 1} for row in x])),
+        "data: expected batches of tensors with rows .* put single rows together with a DataLoader",
     ),
     "three parts": (lambda: with_data((x, x, y)), r"data: .* got 3 of them; put several inputs together: \(\(x, y\), targets\)"),
     "TensorDataset of three": (lambda: with_data(TensorDataset(x, x, y)), "data: .* got 3 of them; put several inputs together"),

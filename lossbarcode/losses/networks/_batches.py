@@ -63,11 +63,21 @@ def compared_with(batch: Batch) -> tuple[Any, ...]:
 
 def joined(*parts: AnyArray | None) -> Tensor | None:
     """The same part of several batches, one below the other."""
-    given = [torch.as_tensor(part) for part in parts if part is not None]
+    given = [check_rows(torch.as_tensor(part)) for part in parts if part is not None]
     shapes = sorted({tuple(part.shape[1:]) for part in given})
     if len(shapes) > 1 or len(given) not in (0, len(parts)):
         raise ValueError(f"data: expected batches that differ in their rows only, got rows of shapes {shapes}; pad them to one length")
     return torch.cat(given) if given else None
+
+
+def check_rows(tensor: Tensor) -> Tensor:
+    """The tensor, if it has an axis of rows."""
+    if tensor.ndim == 0:
+        raise ValueError(
+            "data: expected batches of tensors with rows along the first axis, got a single number; put single rows together with a "
+            "DataLoader, and leave out what is no data"
+        )
+    return tensor
 
 
 def count_rows(batch: Batch) -> int:
@@ -76,10 +86,7 @@ def count_rows(batch: Batch) -> int:
     Raises:
         ValueError: if its tensors differ in it, or have none.
     """
-    tensors = [tensor for tensor in tree_leaves(batch) if tensor is not None]
-    if any(tensor.ndim == 0 for tensor in tensors):
-        raise ValueError("data: expected tensors with rows along the first axis, got a single number; give what is no data to the module")
-    rows = {len(tensor) for tensor in tensors}
+    rows = {len(check_rows(tensor)) for tensor in tree_leaves(batch) if tensor is not None}
     if len(rows) != 1 or 0 in rows:
         raise ValueError(f"data: expected tensors with equally many rows, at least one, got {sorted(rows)}")
     return rows.pop()

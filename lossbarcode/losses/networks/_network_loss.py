@@ -63,9 +63,10 @@ def network_loss(
             statistics are those of each batch, recomputed at each point. Running averages are not used.
 
     Raises:
-        ValueError: if no parameter requires gradients, if they are not in float32 or float64 on one device, if a part of the module is
-            compiled by TorchScript, if the data have no rows or not equally many, if l2 is negative, if the criterion takes something
-            else, if the loss of a batch is not one finite number, is a sum over the rows, or differs when it is computed again.
+        ValueError: if no parameter requires gradients, if they are not in float32 or float64 on one device, if the module holds
+            TorchScript, a lazy layer that was never called, or an embedding with ``max_norm``, if the data have no rows or not equally
+            many, if l2 is negative, if the criterion takes something else, if the loss of a batch is not one finite number, is a sum over
+            the rows, or differs when it is computed again.
 
     Warns:
         UserWarning: if the module does not allow ``vmap``, so that networks are evaluated one after the other; or if the loss of a module

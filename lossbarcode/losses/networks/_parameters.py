@@ -33,19 +33,14 @@ class ParameterVector:
         dtype, device: of all of them.
 
     Raises:
-        ValueError: if no parameter requires gradients, if they are not in float32 or float64 on one device, or if a part of the module is
-            compiled by TorchScript.
+        ValueError: if no parameter requires gradients, if they are not in float32 or float64 on one device, or if a part of the module
+            cannot be called with other parameters.
     """
 
     def __init__(self, module: nn.Module):
         module = unwrapped(module)
         self.name = type(module).__name__
-        scripts = [type(part).__name__ for part in module.modules() if isinstance(part, torch.jit.ScriptModule)]
-        if scripts:
-            raise ValueError(
-                f"module: expected a module written in Python, got a {scripts[0]}, whose parameters cannot be exchanged; "
-                "pass the module that it was made of"
-            )
+        check_parts(module)
         self.state_shapes = shapes_of(module.state_dict())
         self.template = replace_all_batch_norm_modules_(copy.deepcopy(module)).eval().requires_grad_(False)
         for part in self.template.modules():
@@ -60,7 +55,7 @@ class ParameterVector:
         if len(kinds) != 1 or first.dtype not in FLOATS:
             raise ValueError(
                 f"module: expected parameters in float32 or in float64 on one device, got {kinds} in {self.name}; convert it first, "
-                "for example with .double(); lazy layers must be called once"
+                "for example with .double()"
             )
         self.dtype, self.device = first.dtype, first.device
         self.shapes = {name: p.shape for name, p in parameters.items()}
@@ -138,6 +133,28 @@ def unwrapped(module: nn.Module) -> nn.Module:
             module = inside
         else:
             return module
+
+
+def check_parts(module: nn.Module) -> None:
+    """Refuse modules that cannot be called with parameters from outside, or that write into them.
+
+    Raises:
+        ValueError: if there is TorchScript, a lazy layer that was never called, or an embedding with ``max_norm``.
+    """
+    for part in module.modules():
+        kind = type(part).__name__
+        if isinstance(part, torch.jit.ScriptModule):
+            raise ValueError(
+                f"module: expected a module written in Python, got a {kind}, whose parameters cannot be exchanged; "
+                "pass the module that it was made of"
+            )
+        if any(map(nn.parameter.is_lazy, part.parameters(recurse=False))):
+            raise ValueError(f"module: expected parameters with shapes, got a {kind} that was never called; call the module on some data")
+        if isinstance(part, nn.Embedding | nn.EmbeddingBag) and part.max_norm is not None:
+            raise ValueError(
+                f"module: expected a forward that leaves parameters as they are, got {kind} with max_norm={part.max_norm}, which "
+                "shortens them; set max_norm=None, and bound them by l2= or penalty="
+            )
 
 
 def shapes_of(state: State) -> dict[str, torch.Size | None]:
