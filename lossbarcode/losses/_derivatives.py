@@ -7,8 +7,12 @@ checked here.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from .._support.machine import check_memory
 from .._support.types import Points, Rows, Values
@@ -63,8 +67,25 @@ def hessian_product(loss: Loss, points: Points, vectors: Points) -> Points:
     return torch.cat([double_backward(loss, *pair) for pair in pairs])
 
 
+@contextmanager
+def twice_differentiable() -> Iterator[None]:
+    """Attention in here is computed by operations that have second derivatives and rules for ``vmap``, which the fused kernels lack."""
+    fast_path = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast_path)
+
+
+@twice_differentiable()
 def double_backward(loss: Loss, points: Points, vectors: Points) -> Points:
-    """:func:`hessian_product` by autograd, in one piece."""
+    """:func:`hessian_product` by autograd, in one piece.
+
+    Raises:
+        ValueError: if the loss has an operation without a second derivative.
+    """
     x = points.detach().requires_grad_()
     with torch.enable_grad():
         values = check_loss_output(loss(x), x)
@@ -72,7 +93,14 @@ def double_backward(loss: Loss, points: Points, vectors: Points) -> Points:
         (slope,) = torch.autograd.grad(values.sum(), x, create_graph=True)
         if not slope.requires_grad:  # the loss is linear
             return torch.zeros_like(points)
-        return torch.autograd.grad((slope * vectors).sum(), x)[0]
+        try:
+            return torch.autograd.grad((slope * vectors).sum(), x)[0]
+        except RuntimeError as error:
+            if "is not implemented" not in str(error):
+                raise
+            raise ValueError(
+                f"loss: expected operations that can be differentiated twice, got one that cannot ({error}); replace it by others"
+            ) from error
 
 
 def hessian(loss: Loss, points: Points) -> Tensor:

@@ -6,6 +6,7 @@ to losses ``[n]``: many networks at once by ``torch.func.vmap``, in chunks of ne
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import reduce
 from operator import add
@@ -17,13 +18,15 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn import functional as F
 from torch.utils._pytree import tree_map
+from torch.utils.data import Dataset
 
 from ..._support.checks import check_count
 from ..._support.types import AnyArray, Points, Values
-from .._derivatives import double_backward, hessian_by_columns
-from ._batches import Batch, as_batch, collect, count_rows, select_rows, slices
-from ._parameters import ParameterVector
-from ._probing import allows_vmap, networks_that_fit
+from .._derivatives import double_backward, hessian_by_columns, twice_differentiable
+from .._protocols import check_differentiable, name_of
+from ._batches import Batch, arguments, as_batch, collect, compared_with, count_rows, select_rows, slices
+from ._parameters import ParameterVector, State
+from ._probing import allows_vmap, check_mean, networks_that_fit
 
 BATCH_SIZE = 1 << 14  # rows of data per batch unless told otherwise
 PROBE_ROWS = 4  # rows of data on which it is tried what the module allows
@@ -34,7 +37,7 @@ Penalty = Callable[[dict[str, Tensor]], Tensor]
 
 def network_loss(
     module: nn.Module,
-    data: tuple[Any, Any] | Mapping[str, Any] | Iterable[Any],
+    data: tuple[Any, ...] | Mapping[str, Any] | Iterable[Any] | Dataset[Any],
     criterion: Criterion | None = F.cross_entropy,
     *,
     l2: float = 0.0,
@@ -45,11 +48,14 @@ def network_loss(
 
     Args:
         module: any module; it is copied and not changed. Its device and dtype are those of the loss. Parameters that do not require
-            gradients stay as they are: they are no part of the points.
-        data: ``(inputs, targets)``; or a mapping of tensors, which the module gets as keyword arguments (as models of Hugging
-            Face do); or an iterable of such batches (a ``DataLoader``), gone through once. Rows are along the first axis.
-        criterion: ``criterion(outputs, targets)`` (of mappings ``criterion(outputs, batch)``), the mean loss over the rows of a
-            batch. None: the module's outputs have it as ``.loss``.
+            gradients stay as they are: they are no part of the points. Buffers that its forward changes start afresh at every call.
+            Attention is computed without fused kernels, which have no second derivatives.
+        data: ``(inputs, targets)``, or inputs alone, a tensor or ``(inputs,)``. Inputs are a tensor, or ``(x, y)``, which the module gets
+            as several arguments, or a mapping, which it gets as keyword arguments. Or a mapping of tensors alone, keyword arguments, too,
+            as models of Hugging Face take them. Or a ``TensorDataset`` or another ``Dataset``, or an iterable of such batches (a
+            ``DataLoader``), gone through once. Rows are along the first axis.
+        criterion: ``criterion(outputs, targets)``, without targets ``criterion(outputs)``, of mappings alone ``criterion(outputs, batch)``:
+            the mean loss over the rows of a batch. None: the module returns it, or its outputs have it as ``.loss``.
         l2: weight of the sum of squares of all parameters (the sum itself, not half of it), which is added to the loss. Without any
             penalty most networks have no minima: cross-entropy keeps falling as the weights grow.
         penalty: a function of the named parameters, which is added to the loss, too.
@@ -57,11 +63,14 @@ def network_loss(
             statistics are those of each batch, recomputed at each point. Running averages are not used.
 
     Raises:
-        ValueError: if no parameter requires gradients, if they are not in float32 or float64 on one device, if the data have no rows or
-            not equally many, if l2 is negative, if the loss of a batch is not one finite number, or differs when it is computed again.
+        ValueError: if no parameter requires gradients, if they are not in float32 or float64 on one device, if the module holds
+            TorchScript, a lazy layer that was never called, or an embedding with ``max_norm``, if the data have no rows or not equally
+            many, if l2 is negative, if the criterion takes something else, if the loss of a batch is not one finite number, is a sum over
+            the rows, or differs when it is computed again.
 
     Warns:
-        UserWarning: if the module does not allow ``vmap``, so that networks are evaluated one after the other.
+        UserWarning: if the module does not allow ``vmap``, so that networks are evaluated one after the other; or if the loss of a module
+            in float64 is in float32.
 
     Example:
         >>> import torch, lossbarcode as lb
@@ -102,11 +111,13 @@ class NetworkLoss:
         self.name, self.n_parameters = self.vector.name, self.vector.n_parameters
         self.dtype, self.device = self.vector.dtype, self.vector.device
         self.criterion, self.l2, self.penalty, self.batch_size = criterion, l2, penalty, batch_size
+        check_arguments(criterion, data)
         self.data: Batch = tree_map(self._placed, data)
         self.n_samples = count_rows(self.data)
         point = self.to_vector(self.vector.template)
         few = select_rows(self.data, slice(0, min(self.n_samples, batch_size, PROBE_ROWS)))
         self.uses_vmap = allows_vmap(self._loss, point, few, self.name, stacklevel=4)
+        check_mean(self._loss, point, few)
         self.networks_per_chunk = networks_that_fit(self._loss, point, select_rows(self.data, slice(0, batch_size)))
 
     def __repr__(self) -> str:
@@ -114,8 +125,12 @@ class NetworkLoss:
 
     # --- points and modules ---
 
-    def to_vector(self, module: nn.Module) -> Float[Tensor, " d"]:
-        """The parameters of a module of the same architecture as a point ``[d]``."""
+    def to_vector(self, module: nn.Module | State) -> Float[Tensor, " d"]:
+        """The parameters of a module of the same architecture, or of its state dict, as a point ``[d]``.
+
+        Raises:
+            ValueError: if some are missing, have another shape, or if a state dict has other names, too.
+        """
         return self.vector.to_vector(module)
 
     def to_module(self, point: Float[Tensor, " d"]) -> nn.Module:
@@ -143,8 +158,8 @@ class NetworkLoss:
         points = self.vector.checked(points)
         if torch.is_grad_enabled() and points.requires_grad:
             return self._total(points)
-        with torch.no_grad():
-            parts = [self._total(chunk) for chunk in points.split(self.networks_per_chunk)]
+        with torch.enable_grad():  # nothing here requires gradients, but a forward may take derivatives of its own
+            parts = [self._total(chunk).detach() for chunk in points.detach().split(self.networks_per_chunk)]
         return torch.cat(parts) if parts else points.new_empty(0)
 
     def value_and_gradient(self, points: Float[Tensor, "n d"]) -> tuple[Float[Tensor, " n"], Float[Tensor, "n d"]]:
@@ -178,12 +193,12 @@ class NetworkLoss:
     def outputs(self, points: Float[Tensor, "n d"], inputs: Any = None) -> Shaped[Tensor, "n rows ..."]:
         """The networks' outputs ``[n rows ...]`` for inputs, by default for the data, batch by batch; of objects their ``.logits``."""
         points = self.vector.checked(points)
-        given = self.data if inputs is None else tree_map(self._placed, inputs if isinstance(inputs, Mapping) else (inputs, None))
+        given = self.data if inputs is None else tree_map(self._placed, as_batch(inputs if isinstance(inputs, Mapping) else (inputs,)))
         found = []
-        with torch.no_grad():
-            for chunk in points.split(self.networks_per_chunk):
+        with torch.enable_grad():  # as in a call
+            for chunk in points.detach().split(self.networks_per_chunk):
                 pieces = [select_rows(given, rows) for rows in slices(count_rows(given), self.batch_size)]
-                found.append(torch.cat([self._each(self._scores, chunk, piece) for piece in pieces], 1))
+                found.append(torch.cat([self._each(self._scores, chunk, piece).detach() for piece in pieces], 1))
         return torch.cat(found)
 
     def error_rate(self, points: Float[Tensor, "n d"], data: Any = None) -> Float[Tensor, " n"]:
@@ -195,6 +210,8 @@ class NetworkLoss:
         data = as_batch(self.data if data is None else data)
         if isinstance(data, dict):
             raise ValueError(f"data: expected (inputs, targets), got a mapping of {sorted(data)}; give both, the inputs as a mapping")
+        if len(data) == 1:
+            raise ValueError("data: expected (inputs, targets), got inputs alone; give both")
         inputs, targets = data
         wrong = self.outputs(points, inputs).argmax(-1) != targets.to(self.device)
         return wrong.flatten(1).to(self.dtype).mean(1)
@@ -214,6 +231,8 @@ class NetworkLoss:
                 x = chunk.clone().requires_grad_()
                 with torch.enable_grad():
                     losses = self._losses(x, batch)
+                if batch is not None:
+                    check_differentiable(losses)
                 value += weight * losses.detach()
                 if losses.requires_grad:
                     slope += weight * torch.autograd.grad(losses.sum(), x)[0]
@@ -230,23 +249,31 @@ class NetworkLoss:
 
     def _losses(self, points: Points, batch: Batch | None) -> Values:
         """Losses on one batch, or the penalties if there is none."""
-        return self._each(self._penalty if batch is None else self._loss, points, batch)
+        return self._each(self._penalty if batch is None else self._loss, points, batch).to(self.dtype)
 
     def _each(self, function: Callable[[Tensor, Any], Tensor], points: Points, batch: Batch | None) -> Tensor:
         if self.uses_vmap and len(points) > 1:  # vmap does not pay for one network
             return vmap(function, (0, None))(points, batch)
         return torch.stack([function(point, batch) for point in points])
 
+    @twice_differentiable()  # all derivatives by the same operations, so that they agree
     def _loss(self, point: Tensor, batch: Batch) -> Tensor:
         outputs = self._outputs(point, batch)
-        if self.criterion is None:
-            return outputs.loss.to(self.dtype)
-        return self.criterion(outputs, batch if isinstance(batch, dict) else batch[1]).to(self.dtype)
+        if self.criterion is not None:
+            return self.criterion(outputs, *compared_with(batch))
+        loss = outputs if isinstance(outputs, Tensor) else getattr(outputs, "loss", None)
+        if not isinstance(loss, Tensor):
+            raise ValueError(
+                f"criterion: expected None only if the module returns its loss, or outputs with .loss, got {type(outputs).__name__} from "
+                f"{self.name} without; pass a criterion, or what the module needs for its loss (often labels) with the data"
+            )
+        return loss
 
     def _outputs(self, point: Tensor, batch: Batch) -> Any:
-        positional, named = ((), batch) if isinstance(batch, dict) else ((batch[0],), {})
-        return functional_call(self.vector.template, self.parameters(point), positional, named)
+        buffers = {name: buffer.clone() for name, buffer in self.vector.template.named_buffers()}  # a forward may change them
+        return functional_call(self.vector.template, {**buffers, **self.parameters(point)}, *arguments(batch))
 
+    @twice_differentiable()
     def _scores(self, point: Tensor, batch: Batch) -> Tensor:
         outputs = self._outputs(point, batch)
         return outputs if isinstance(outputs, Tensor) else outputs.logits
@@ -264,3 +291,26 @@ class NetworkLoss:
             return None
         tensor = torch.as_tensor(tensor, device=self.device).contiguous()  # vmap is slow on strided convolutions
         return tensor.to(self.dtype) if tensor.is_floating_point() else tensor
+
+
+def check_arguments(criterion: Criterion | None, batch: Batch) -> None:
+    """Refuse a criterion that cannot be called with the outputs and what they are compared with.
+
+    Raises:
+        ValueError: if its signature does not allow it.
+    """
+    if criterion is None:
+        return
+    given = ("outputs", "the whole batch" if isinstance(batch, dict) else "targets")[: 1 + len(compared_with(batch))]
+    try:
+        signature = inspect.signature(getattr(criterion, "forward", criterion))
+    except ValueError:  # of what is not written in Python
+        return
+    try:
+        signature.bind(*given)
+    except TypeError as error:
+        without = "" if len(given) == 2 else ", since the data have no targets"
+        raise ValueError(
+            f"criterion: expected a function of {' and '.join(given)}{without}, got {name_of(criterion)} ({error}); pass another one, "
+            "data as (inputs, targets), or None if the module returns its loss"
+        ) from error
