@@ -1,7 +1,5 @@
 """What a loss may be, in every route; and what a loss that breaks its promise is told."""
 
-import math
-
 import pytest
 import torch
 
@@ -181,8 +179,17 @@ def test_every_route_refuses_wrong_values_alike(route, name):
         ROUTES[route](loss)
 
 
-@pytest.mark.parametrize("route", ["morse", "transition"])
-@pytest.mark.parametrize("loss", [lambda x: bowl(x).detach(), lambda x: torch.tensor([math.pi] * len(x), dtype=x.dtype)])
+OWN = torch.zeros(2, dtype=torch.float64, requires_grad=True)
+
+
+@pytest.mark.parametrize("route", ["morse", "transition", "paths"])
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda x: bowl(x).detach(),
+        lambda x: bowl(x.detach() - OWN),  # has a gradient, but none with respect to the points
+    ],
+)
 def test_no_gradient(route, loss):
     expected = r"^loss: expected a function that autograd can differentiate, got values without a gradient; .* sampled route \(lb.sample\)"
     with pytest.raises(ValueError, match=expected):
