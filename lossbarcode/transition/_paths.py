@@ -159,9 +159,9 @@ class Paths(Source):
             >>> places = torch.tensor([[-1.0], [1.0], [1.0]])
             >>> minima = lb.Minima(places, wells(places), torch.zeros(3))
             >>> print(lb.connect(wells, minima).evidence_table())
-               birth  death  converged                     evidence
-            0    0.0    inf       True                   never ends
-            1    0.0    1.0       True   index-1 saddle (numerical)
+               birth  death  converged                       evidence
+            0    0.0    inf       True                     never ends
+            1    0.0    1.0       True     index-1 saddle (numerical)
             2    0.0    0.0       True  no bar: no climb to minimum 1
         """
         import pandas as pd

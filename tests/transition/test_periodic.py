@@ -54,6 +54,27 @@ def test_bars_on_a_torus_are_those_of_a_fine_grid():
     assert ((paths.points[:, -1] - paths.points[:, 0]).abs() <= TURN / 2 + 1e-9).all()
 
 
+def ring_of_spins(x):
+    """Six spins in a ring with bonds -cos; the first spin is held."""
+    spins = torch.cat([torch.zeros_like(x[:, :1]), x], 1)
+    return -(spins.roll(1, 1) - spins).cos().sum(1)
+
+
+def test_a_ring_of_spins():
+    """Besides all parallel, -6, there is one turn along the ring in either direction: six bonds of 60 degrees, -6 cos 60 = -3.
+
+    To unwind it one bond must pass through 180 degrees. At the saddle five bonds have an angle t and one 180 - t, a turn in all, so
+    4 t = 180 and the loss is -5 cos 45 - cos 135 = -4 cos 45.
+    """
+    box = [(-math.pi, math.pi)] * 5
+    starts = lb.sample(ring_of_spins, 200, bounds=box, dtype=torch.float64).points
+    found = lb.find_minima(ring_of_spins, starts, bounds=box, periodic=True, lowest_eigenvalue=True)
+    minima = found[found.lowest_eigenvalue > 1e-6].deduplicate(1e-2)
+    bars = lb.barcode(lb.connect(ring_of_spins, minima, height_tolerance=1e-8))
+    torch.testing.assert_close(bars.birth, torch.tensor([-6.0, -3, -3], dtype=torch.float64))
+    torch.testing.assert_close(bars.death, torch.tensor([math.inf, -(8**0.5), -(8**0.5)], dtype=torch.float64))
+
+
 @pytest.mark.parametrize("by", [-math.pi, 1.234, 100.0])
 def test_a_shift_of_the_box_changes_no_bar(by):
     minima = [minima_of(torsion, shifted(start), periodic=True) for start in (0.0, by)]
