@@ -54,6 +54,7 @@ def connect(
         max_rounds: the most rounds; 0: straight lines.
         height_tolerance: a path has converged when two rounds in a row change its highest loss by less; unit: the loss. Default: a
             thousandth of the height of the straight line above the lower of its ends, in the median over pairs whose line meets no wall.
+            Name a tolerance where straight lines are very high, as with atoms that repel each other: a thousandth is too much there.
         adaptive: stop optimising a path once a chain through other minima is lower than its optimistic height (its height minus twice the
             last decrease). That is a guess: the barcode is the same up to the tolerance where paths converge; where rounds end before
             that, it can be higher than with all paths at full effort.
