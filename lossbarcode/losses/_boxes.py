@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from jaxtyping import Bool
 from torch import Tensor
@@ -43,7 +44,7 @@ def box_of_points(
     """
     if bounds is None:
         given = getattr(loss, "periodic", False) if periodic is None else periodic
-        if torch.as_tensor(given).any():
+        if np.any(np.asarray(given, dtype=object)):
             raise ValueError(f"periodic: expected bounds, whose width is the period, got periodic={given!r} alone; pass bounds [d 2] too")
         return None, None, None
     box = check_bounds(bounds, dimension=points.shape[1]).to(points)
@@ -83,7 +84,10 @@ def check_periodic(loss: Loss | None, periodic: bool | Sequence[bool] | Tensor |
         ValueError: if that is neither one bool nor one per axis.
     """
     given = getattr(loss, "periodic", False) if periodic is None else periodic
-    axes = torch.as_tensor(given, device=box.device)
+    try:
+        axes = torch.as_tensor(given, device=box.device)
+    except (TypeError, ValueError, RuntimeError):  # neither numbers nor bools, which is said below
+        axes = torch.empty(0)
     if axes.dtype != torch.bool or axes.ndim > 1 or (axes.ndim == 1 and len(axes) != len(box)):
         raise ValueError(f"periodic: expected True, False, or one of them for each of {len(box)} axes, got {given!r}")
     return axes.expand(len(box)).clone()

@@ -130,20 +130,21 @@ def check_rows_independent(loss: Loss, points: Points) -> None:
     Without this every point of such a loss can look like a minimum. The first point alone is compared with the same point in a batch.
 
     Args:
-        loss: to be asked twice, for four rows in all.
+        loss: to be asked twice, for five rows in all.
         points: where it is going to be evaluated ``[n d]``; their losses need not be finite.
 
     Raises:
         ValueError: if the loss of the first point depends on the company.
     """
     first = points[:1]
-    batch = torch.cat([first, points[-1:], first + 0.1 * (1 + first.abs())])  # copies alone would not show a mean over the batch
+    # one before and two behind show running sums and other orders; one that was moved shows a mean where all points are copies
+    batch = torch.cat([points[-1:], first, first + 0.1 * (1 + first.abs()), points[-1:]])
     with torch.no_grad():
         alone, among = check_loss_output(loss(first), first), check_loss_output(loss(batch), batch)
-    if not same_losses(alone, among[:1], among).all():
+    if not same_losses(alone, among[1:2], among).all():
         raise ValueError(
             f"loss: expected every row to have a loss of its own, got {float(alone[0]):.6g} for the first point alone and "
-            f"{float(among[0]):.6g} for it among {len(batch)} points; reduce over parameters and data only (no mean over the batch), "
+            f"{float(among[1]):.6g} for it among {len(batch)} points; reduce over parameters and data only (no mean over the batch), "
             "without random numbers"
         )
 

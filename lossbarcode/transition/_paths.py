@@ -111,7 +111,8 @@ class Paths(Source):
         Besides the columns of :meth:`Barcode.table` there are ``gradient_norm`` at the minimum; ``last_decrease`` of the path that ends
         the bar; ``saddle_evidence`` for the highest point of that path (missing for a bar without an end); ``minimum_converged``: whether
         the gradient is within the tolerance of :func:`find_minima`; and ``both_ends_converged``: whether also the last decrease is within
-        that of :func:`connect`. Bars with unconverged ends must not look converged.
+        that of :func:`connect`. Bars with unconverged ends must not look converged. A minimum without a bar has no row here, but one in
+        :meth:`evidence_table`, which also prints in fewer columns.
 
         Example:
             >>> import torch, lossbarcode as lb
