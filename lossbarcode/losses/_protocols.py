@@ -131,14 +131,17 @@ def check_rows_independent(loss: Loss, points: Points) -> None:
 
     Args:
         loss: to be asked twice, for five rows in all.
-        points: where it is going to be evaluated ``[n d]``; their losses need not be finite.
+        points: where it is going to be evaluated ``[n d]``; their losses need not be finite. The first, the last and one between them are
+            taken; of copies one that is moved.
 
     Raises:
         ValueError: if the loss of the first point depends on the company.
     """
-    first = points[:1]
-    # one before and two behind show running sums and other orders; one that was moved shows a mean where all points are copies
-    batch = torch.cat([points[-1:], first, first + 0.1 * (1 + first.abs()), points[-1:]])
+    first, last = points[:1], points[-1:]
+    size = 1 + first.abs()
+    copies = (last - first).abs() <= torch.finfo(points.dtype).eps ** 0.5 * size  # which would not show a mean over the batch
+    between = first + torch.where(copies, 0.1 * size, (last - first) / 2)
+    batch = torch.cat([last, first, between, last])  # one before and two behind show running sums and other orders, too
     with torch.no_grad():
         alone, among = check_loss_output(loss(first), first), check_loss_output(loss(batch), batch)
     if not same_losses(alone, among[1:2], among).all():

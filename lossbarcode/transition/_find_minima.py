@@ -88,7 +88,7 @@ def find_minima(
     max_steps = check_count(max_steps, "max_steps", least=0)
     bounds = getattr(loss, "bounds", None) if bounds is None else bounds
     box, axes, faces = box_of_points(loss, bounds, periodic, starts)
-    check_rows_independent(loss, starts)
+    check_rows_independent(loss, project_to_box(starts, faces))
     file = Checkpoint(checkpoint, loss, starts, training, gradient_tolerance, max_steps, seed, box, axes)
     kind, saved = file.load(starts.device) or ("", {})
     if kind == DescentState.__name__:

@@ -221,7 +221,9 @@ def test_rows_that_know_of_each_other(name, rows, dtype):
 
 
 DATA = torch.randn(100_000, 2, generator=torch.Generator().manual_seed(0))
+TABLE = torch.arange(101.0)
 INDEPENDENT = {
+    "nothing outside the box": lambda x: TABLE[(100 * (x[:, 0] + 1) / 2.5).long()].to(x.dtype),
     "sums over many data": lambda x: (x @ DATA.T.to(x.dtype)).square().mean(1),
     "rounding of an exact fit": lambda x: (x - x.new_tensor([-1.0, -1.2])).square().sum(1) ** 2,
     "large constant": lambda x: bowl(x) + 1e6,
