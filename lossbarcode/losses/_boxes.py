@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from jaxtyping import Bool
 from torch import Tensor
 
 from .._support.types import AnyArray, Bounds, Points
-from ._protocols import Loss, name_of
+from ._protocols import Loss, check_loss_output, name_of, same_losses
 
 
 def box_for(loss: Loss, bounds: AnyArray | None) -> Bounds:
@@ -29,8 +30,35 @@ def box_for(loss: Loss, bounds: AnyArray | None) -> Bounds:
     return box
 
 
-def check_bounds(bounds: AnyArray) -> Bounds:
-    """A box as float64 ``[d 2]`` with finite, ascending ends."""
+def box_of_points(
+    loss: Loss, bounds: AnyArray | None, periodic: bool | Sequence[bool] | Tensor | None, points: Points
+) -> tuple[Bounds | None, Bool[Tensor, " d"] | None, Bounds | None]:
+    """The box of points, like them in dtype and device, which of its axes are periodic, and the faces at which descents and strings are
+    stopped: those of the other axes. All are None if there is no box.
+
+    Args:
+        loss: of the points.
+        bounds: the box ``[d 2]``, or None.
+        periodic: which axes of it are periodic, as for :func:`check_periodic`.
+        points: ``[n d]``.
+
+    Raises:
+        ValueError: if the box is none, if it has another number of axes than the points, or if an axis is to be periodic that has no
+            width, or a width that is no period.
+    """
+    if bounds is None:
+        given = getattr(loss, "periodic", False) if periodic is None else periodic
+        if np.any(np.asarray(given, dtype=object)):
+            raise ValueError(f"periodic: expected bounds, whose width is the period, got periodic={given!r} alone; pass bounds [d 2] too")
+        return None, None, None
+    box = check_bounds(bounds, dimension=points.shape[1]).to(points)
+    axes = check_periodic(loss, periodic, box)
+    check_period(loss, points, box, axes)
+    return box, axes, without_periodic_faces(box, axes)
+
+
+def check_bounds(bounds: AnyArray, *, dimension: int | None = None) -> Bounds:
+    """A box as float64 ``[d 2]`` with finite, ascending ends; of points that have ``dimension`` parameters, if that is known."""
     try:
         box = torch.as_tensor(bounds, dtype=torch.float64)
     except (TypeError, ValueError, RuntimeError) as error:  # a class of losses has a property there
@@ -39,6 +67,8 @@ def check_bounds(bounds: AnyArray) -> Bounds:
         ) from error
     if box.ndim != 2 or box.shape[1] != 2 or len(box) == 0:
         raise ValueError(f"bounds: expected shape [d 2], one (low, high) per axis, got {list(box.shape)}")
+    if dimension not in (None, len(box)):
+        raise ValueError(f"bounds: expected one (low, high) for each of the {dimension} parameters of the points, got {len(box)} of them")
     bad = ~(box[:, 0] < box[:, 1]) | ~box.isfinite().all(1)
     if bad.any():
         axis = int(bad.nonzero()[0])
@@ -75,10 +105,32 @@ def check_periodic(loss: Loss | None, periodic: bool | Sequence[bool] | Tensor |
         ValueError: if that is neither one bool nor one per axis.
     """
     given = getattr(loss, "periodic", False) if periodic is None else periodic
-    axes = torch.as_tensor(given, device=box.device)
+    try:
+        axes = torch.as_tensor(given, device=box.device)
+    except (TypeError, ValueError, RuntimeError):  # neither numbers nor bools, which is said below
+        axes = torch.empty(0)
     if axes.dtype != torch.bool or axes.ndim > 1 or (axes.ndim == 1 and len(axes) != len(box)):
         raise ValueError(f"periodic: expected True, False, or one of them for each of {len(box)} axes, got {given!r}")
     return axes.expand(len(box)).clone()
+
+
+def check_period(loss: Loss, points: Points, box: Bounds, periodic: Bool[Tensor, " d"]) -> None:
+    """Refuse a width of the box that is no period of the loss: ends would be taken for places where they are not.
+
+    Raises:
+        ValueError: if the loss of the first point is another one period further on along all periodic axes.
+    """
+    if not periodic.any():
+        return
+    period = torch.where(periodic, box[:, 1] - box[:, 0], 0)
+    places = points[:1] + period * points.new_tensor([[0.0], [0.3], [1.0]])  # the one between shows how large losses are
+    with torch.no_grad():
+        values = check_loss_output(loss(places), places)
+    if not same_losses(values[:1], values[2:], values).all():
+        raise ValueError(
+            f"periodic: expected the same loss one width of the box further on along the periodic axes, got {float(values[0]):.6g} and "
+            f"{float(values[2]):.6g}; the width of the box must be the period"
+        )
 
 
 def without_periodic_faces(box: Bounds, periodic: Bool[Tensor, " d"]) -> Bounds:

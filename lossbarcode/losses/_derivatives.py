@@ -23,8 +23,8 @@ from ._protocols import (
     Loss,
     LossOnData,
     check_derivative_output,
-    check_differentiable,
     check_loss_output,
+    gradient_by_autograd,
 )
 
 CHUNK_SIZE = 1 << 18  # points differentiated at a time; small enough to stay in the cache for simple losses
@@ -47,8 +47,7 @@ def value_and_gradient(loss: Loss, points: Points) -> tuple[Values, Points]:
         x = chunk.clone().requires_grad_()
         with torch.enable_grad():
             values = check_loss_output(loss(x), x)
-            check_differentiable(values)
-        parts.append((values.detach(), torch.autograd.grad(values.sum(), x)[0]))
+        parts.append((values.detach(), gradient_by_autograd(values, x)))
     values, gradients = zip(*parts, strict=True)
     return torch.cat(values), torch.cat(gradients)
 
@@ -88,9 +87,7 @@ def double_backward(loss: Loss, points: Points, vectors: Points) -> Points:
     """
     x = points.detach().requires_grad_()
     with torch.enable_grad():
-        values = check_loss_output(loss(x), x)
-        check_differentiable(values)
-        (slope,) = torch.autograd.grad(values.sum(), x, create_graph=True)
+        slope = gradient_by_autograd(check_loss_output(loss(x), x), x, create_graph=True)
         if not slope.requires_grad:  # the loss is linear
             return torch.zeros_like(points)
         try:

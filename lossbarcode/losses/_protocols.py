@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
+import torch
 from torch import Tensor
 
 from .._support.types import Points, Rows, Values
@@ -106,17 +107,58 @@ def check_derivative_output(derivative: Any, points: Points, name: str, *, order
     return derivative
 
 
-def check_differentiable(values: Values) -> None:
-    """Refuse values that autograd cannot differentiate.
+def gradient_by_autograd(values: Values, points: Points, *, create_graph: bool = False) -> Points:
+    """The gradient of each loss ``[n]`` at its own point ``[n d]``.
 
     Raises:
-        ValueError: if there is no gradient.
+        ValueError: if autograd knows no way from the losses back to the points.
     """
-    if not values.requires_grad:
+    gradient = None
+    if values.requires_grad:  # perhaps only because of tensors that the loss brings along
+        (gradient,) = torch.autograd.grad(values.sum(), points, create_graph=create_graph, allow_unused=True)
+    if gradient is None:
         raise ValueError(
             "loss: expected a function that autograd can differentiate, got values without a gradient; compute in torch, without "
             ".detach(), .item() or numpy, or use the sampled route (lb.sample), which needs no gradient"
         )
+    return gradient
+
+
+def check_rows_independent(loss: Loss, points: Points) -> None:
+    """Refuse a loss whose rows know of each other, as with a mean over the batch, and one that contains random numbers.
+
+    Without this every point of such a loss can look like a minimum. The first point alone is compared with the same point in a batch.
+
+    Args:
+        loss: to be asked twice, for five rows in all.
+        points: where it is going to be evaluated ``[n d]``; their losses need not be finite. The first, the last and one between them are
+            taken; of copies one that is moved.
+
+    Raises:
+        ValueError: if the loss of the first point depends on the company.
+    """
+    first, last = points[:1], points[-1:]
+    size = 1 + first.abs()
+    copies = (last - first).abs() <= torch.finfo(points.dtype).eps ** 0.5 * size  # which would not show a mean over the batch
+    between = first + torch.where(copies, 0.1 * size, (last - first) / 2)
+    batch = torch.cat([last, first, between, last])  # one before and two behind show running sums and other orders, too
+    with torch.no_grad():
+        alone, among = check_loss_output(loss(first), first), check_loss_output(loss(batch), batch)
+    if not same_losses(alone, among[1:2], among).all():
+        raise ValueError(
+            f"loss: expected every row to have a loss of its own, got {float(alone[0]):.6g} for the first point alone and "
+            f"{float(among[1]):.6g} for it among {len(batch)} points; reduce over parameters and data only (no mean over the batch), "
+            "without random numbers"
+        )
+
+
+def same_losses(values: Values, others: Values, around: Values) -> Tensor:
+    """Which losses are equal up to the rounding of sums in another order ``[n]``, bool.
+
+    Rounding is relative to the terms of a loss. Near the value 0 they are larger than it, so ``around`` gives losses nearby.
+    """
+    size = torch.where(around.isfinite(), around, 0).abs().max()
+    return torch.isclose(values, others, rtol=0, atol=torch.finfo(values.dtype).eps ** 0.5 * float(size), equal_nan=True)
 
 
 def is_like(tensor: Tensor, shape: list[int], like: Tensor) -> bool:

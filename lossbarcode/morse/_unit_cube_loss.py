@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from .._support.types import Bounds, Points
-from ..losses._protocols import Loss, check_differentiable, check_loss_output
+from ..losses._protocols import Loss, check_loss_output, gradient_by_autograd
 
 CHUNK_SIZE = 1 << 14  # places per call: the graph of a Hessian keeps tens of numbers alive per coordinate and operation
 N_SEGMENTS, SEGMENT_LENGTH = 1 << 14, 1 / 16  # segments that the search for kinks halves, and their length
@@ -56,8 +56,7 @@ class UnitCubeLoss:
         with torch.enable_grad():
             values = self.loss(places)
             check_loss_output(values, places)
-            check_differentiable(values)
-            (gradient,) = torch.autograd.grad(values.sum(), places, create_graph=order == 2, materialize_grads=True)
+            gradient = gradient_by_autograd(values, places, create_graph=order == 2)
             found = [values.detach(), gradient.detach() * width]
             if order == 2:
                 # places do not depend on each other, so one backward pass gives one row of every Hessian

@@ -7,6 +7,7 @@ bound on the lowest pass, and evidence on how good it is.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -14,14 +15,14 @@ from torch import Tensor
 from .._support.checks import check_count
 from .._support.machine import check_memory
 from .._support.types import AnyArray, Bounds
-from ..losses._boxes import check_bounds
+from ..losses._boxes import box_of_points, nearest_image
 from ..losses._derivatives import evaluate_in_chunks
-from ..losses._protocols import Loss, name_of
+from ..losses._protocols import Loss, check_rows_independent, name_of, same_losses
 from ._checkpoints import Checkpoint, drive
 from ._minima import Minima
 from ._minimax import minimax_heights
 from ._paths import Paths
-from ._polylines import MAX_COORDINATES, interpolate, merged_positions, path_maximum
+from ._polylines import MAX_COORDINATES, interpolate, losses_at, merged_positions, path_maximum
 from ._saddles import look_at
 from ._strings import StringState, memory_of_strings, relax
 
@@ -38,6 +39,7 @@ def connect(
     adaptive: bool = True,
     hessian_products: int = 20,
     bounds: AnyArray | None = None,
+    periodic: bool | Sequence[bool] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     progress: bool | None = None,
 ) -> Paths:
@@ -51,21 +53,27 @@ def connect(
         steps_per_round: steps of descent per round.
         max_rounds: the most rounds; 0: straight lines.
         height_tolerance: a path has converged when two rounds in a row change its highest loss by less; unit: the loss. Default: a
-            thousandth of the height of the straight line above the lower of its ends, in the median over pairs.
+            thousandth of the height of the straight line above the lower of its ends, in the median over pairs whose line meets no wall.
+            Name a tolerance where straight lines are very high, as with atoms that repel each other: a thousandth is too much there.
         adaptive: stop optimising a path once a chain through other minima is lower than its optimistic height (its height minus twice the
             last decrease). That is a guess: the barcode is the same up to the tolerance where paths converge; where rounds end before
             that, it can be higher than with all paths at full effort.
         hessian_products: products with the Hessian spent on each highest point that the barcode uses; 0: none.
         bounds: stay in this box ``[d 2]``; default: that of the minima.
+        periodic: which axes are periodic, with the width of the box as the period; one answer for all or one per axis; default: those of
+            the minima, or ``loss.periodic``. A path leads to the nearest image of its other end, so its images may lie outside the box; a
+            lower pass the other way around is not looked for.
         checkpoint: file in which the state is kept; an interrupted run resumes from it, to the same result.
         progress: show a progress bar; default: when it takes over two seconds.
 
     Returns:
-        Paths. The highest loss of each, also between images, is an upper bound on the lowest pass.
+        Paths. The highest loss of each, also between images, is an upper bound on the lowest pass. A loss of +inf is a wall: a path for
+        which no way around it is found has the height +inf, and joins nothing.
 
     Raises:
-        ValueError: if there are fewer than two minima, if a pair names one that is not there, if options are out of range, or if the
-            checkpoint is that of another run.
+        ValueError: if there are fewer than two minima, if their values are not those of this loss, if the loss of a row depends on other
+            rows, if it is NaN or -inf on a path, if a pair names a minimum that is not there, if options are out of range, if the box has
+            another number of axes than the minima, if its width is not the period, or if the checkpoint is that of another run.
         MemoryError: if the images would not fit into memory.
 
     Source:
@@ -89,48 +97,79 @@ def connect(
     initial_images = check_count(initial_images, "initial_images", least=3)
     steps_per_round, max_rounds = check_count(steps_per_round, "steps_per_round"), check_count(max_rounds, "max_rounds", least=0)
     hessian_products = check_count(hessian_products, "hessian_products", least=0)
-    box = minima.bounds if bounds is None else check_bounds(bounds).to(minima.points)
+    if not (height_tolerance is None or height_tolerance > 0):
+        raise ValueError(f"height_tolerance: expected a positive difference of losses, got {height_tolerance}")
     itemsize = minima.points.element_size()
     need = memory_of_strings(len(pairs), initial_images, max_rounds, minima.points.shape[1], itemsize)
     need += 6 * MAX_COORDINATES * itemsize  # points on paths, which are evaluated in chunks
     check_memory(need, minima.points.device, f"{len(pairs):,} paths", "join fewer pairs, or take fewer images or rounds")
-    options = (pairs, initial_images, steps_per_round, max_rounds, height_tolerance, adaptive, box)
+    bounds, around = (minima.bounds if bounds is None else bounds), (minima.periodic if periodic is None else periodic)
+    box, axes, faces = box_of_points(loss, bounds, around, minima.points)
+    check_rows_independent(loss, minima.points)
+    check_up_to_date(loss, minima)
+    ends = minima.points[pairs]
+    if box is not None and axes is not None:
+        ends[:, 1] = nearest_image(ends[:, 1], ends[:, 0], box, axes)
+    options = (pairs, initial_images, steps_per_round, max_rounds, height_tolerance, adaptive, box, axes)
     file = Checkpoint(checkpoint, loss, minima.points, *options)
     _, saved = file.load(minima.points.device) or ("", {})
     if height_tolerance is None:
-        straight, _, _ = path_maximum(loss, minima.points[pairs], torch.inf)
-        height_tolerance = max(1e-3 * float((straight - minima.values[pairs].amin(1)).median()), torch.finfo(straight.dtype).tiny)
-    if not height_tolerance > 0:
-        raise ValueError(f"height_tolerance: expected a positive difference of losses, got {height_tolerance}")
-    state = StringState(**saved) if saved else StringState.straight_lines(loss, minima, pairs, initial_images, height_tolerance)
+        height_tolerance = thousandth_of_straight_lines(loss, ends, minima.values[pairs].amin(1), pairs)
+    state = StringState(**saved) if saved else StringState.straight_lines(loss, ends, pairs, initial_images, height_tolerance)
     steps = relax(
         loss,
         state,
-        minima,
         pairs,
+        len(minima),
         steps_per_round=steps_per_round,
         max_rounds=max_rounds,
         height_tolerance=height_tolerance,
         adaptive=adaptive,
-        box=box,
+        box=faces,
         progress=progress,
     )
     drive(steps, state, file)
-    return make_record(loss, minima, pairs, state, height_tolerance, hessian_products, box)
+    return make_record(loss, minima, pairs, state, height_tolerance, hessian_products, faces)
+
+
+def check_up_to_date(loss: Loss, minima: Minima) -> None:
+    """Refuse minima whose values are not those of the loss: of another loss, other data, or points that were moved since."""
+    points = minima.points
+    found = evaluate_in_chunks(loss, points)
+    between = evaluate_in_chunks(loss, (points[1:] + points[:-1]) / 2)  # at minima themselves all losses may be close to 0
+    stale = ~same_losses(minima.values, found, torch.cat([found, between]))
+    if stale.any():
+        row = int(stale.nonzero()[0])
+        raise ValueError(
+            f"minima: expected minima.values to be the loss at minima.points, got {int(stale.sum())} of {len(minima)} that differ, first "
+            f"in row {row}: {float(minima.values[row]):.6g} instead of {float(found[row]):.6g}; find them again with this loss, by "
+            "lb.find_minima(loss, minima.points)"
+        )
+
+
+def thousandth_of_straight_lines(loss: Loss, ends: Tensor, low: Tensor, pairs: Tensor) -> float:
+    """A thousandth of the height of straight lines ``[p 2 d]`` above their lower ends ``[p]``, in the median over those without a wall."""
+    heights = path_maximum(loss, ends, torch.inf, pairs).heights
+    if (heights == torch.inf).all():
+        values = losses_at(loss, ends, torch.linspace(0, 1, 33, dtype=ends.dtype, device=ends.device).expand(len(ends), -1), pairs)
+        heights = torch.where(values < torch.inf, values, -torch.inf).amax(1)
+    climbs = (heights - low)[heights < torch.inf]
+    return max(1e-3 * float(climbs.median()), torch.finfo(heights.dtype).tiny)
 
 
 def make_record(
     loss: Loss, minima: Minima, pairs: Tensor, state: StringState, height_tolerance: float, hessian_products: int, box: Bounds | None
 ) -> Paths:
     """The record: the highest point of each path becomes an image, and is looked at where the barcode uses it."""
-    points = interpolate(state.points, merged_positions(state.points, state.peak_position[:, None]))
-    values = evaluate_in_chunks(loss, points.flatten(0, 1)).view(points.shape[:2])
+    where = merged_positions(state.points, state.peak_position[:, None])
+    points, values = interpolate(state.points, where), losses_at(loss, state.points, where, pairs)
     values[:, 0], values[:, -1] = minima.values[pairs].T
     heights, top = values.max(1)
     gradient_norm, lowest_eigenvalue = torch.full_like(heights, torch.nan), torch.full_like(heights, torch.nan)
     negative_eigenvalues = torch.full_like(top, -1)
     if hessian_products:
-        used = (heights <= minimax_heights(heights, pairs, len(minima))).nonzero().squeeze(1)
+        used = heights <= minimax_heights(heights, pairs, len(minima))
+        used = (used & (heights < torch.inf)).nonzero().squeeze(1)
         found = look_at(loss, points[used, top[used]], box, products=hessian_products)
         for column, evidence in zip((gradient_norm, lowest_eigenvalue, negative_eigenvalues), found, strict=True):
             column[used] = evidence

@@ -39,6 +39,7 @@ class DescentState:
         stuck: descents that have ended without a small gradient ``[n]``, bool.
         idle: steps since the loss fell or the gradient got much shorter ``[n]``.
         shortest: shortest gradient since then ``[n]``.
+        undefined: descents that met a loss of NaN or -inf, and ended where they were before ``[n]``, bool.
         n_steps: steps that are done.
     """
 
@@ -50,6 +51,7 @@ class DescentState:
     stuck: Tensor
     idle: Values
     shortest: Values
+    undefined: Tensor
     n_steps: int = 0
 
     @classmethod
@@ -57,17 +59,18 @@ class DescentState:
         """At rest, without a history.
 
         Raises:
-            ValueError: if the loss is not finite at all points.
+            ValueError: if the loss or its gradient is not finite at all points.
         """
         values, gradient = value_and_gradient(loss, points)
-        if not values.isfinite().all():
-            raise ValueError(
-                f"starts: expected a finite loss at every start, got {int((~values.isfinite()).sum())} of {len(values)} without; "
-                "leave them out"
-            )
+        for what, finite in (("loss", values.isfinite()), ("gradient", gradient.isfinite().all(1))):
+            if not finite.all():
+                raise ValueError(
+                    f"starts: expected a finite {what} at every start, got {int((~finite).sum())} of {len(values)} without, the first "
+                    f"in row {int((~finite).nonzero()[0])}; leave them out"
+                )
         history = gradient.new_zeros(HISTORY_LENGTH, *gradient.shape)
         stuck, idle = torch.zeros_like(values, dtype=torch.bool), torch.zeros_like(values)
-        return cls(points, values, gradient, history, history.clone(), stuck, idle, gradient.norm(dim=1))
+        return cls(points, values, gradient, history, history.clone(), stuck, idle, gradient.norm(dim=1), stuck.clone())
 
     def select(self, rows: Rows) -> DescentState:
         """A copy of some rows."""
@@ -134,7 +137,8 @@ def take_step(loss: Loss, state: DescentState, box: Bounds | None) -> None:
     shorter = norm < 0.9 * state.shortest
     state.shortest = torch.where(shorter, norm, state.shortest)
     state.idle = torch.where(lower | shorter, 0, state.idle + 1)
-    state.stuck = (~found.moved & no_descent_direction) | (state.idle >= PATIENCE)
+    state.stuck = (~found.moved & no_descent_direction) | (state.idle >= PATIENCE) | found.undefined
+    state.undefined = found.undefined
     state.points, state.values, state.gradient = found.points, found.values, gradient
 
 
@@ -172,12 +176,13 @@ def two_loop_recursion(gradient: Points, history_s: Tensor, history_y: Tensor) -
 
 
 class LineSearchResult(NamedTuple):
-    """Points, losses and gradients after the step, and whether there was one ``[n]``."""
+    """Points, losses and gradients after the step, whether there was one ``[n]``, and whether a loss of NaN or -inf ended it ``[n]``."""
 
     points: Points
     values: Values
     gradient: Points
     moved: Tensor
+    undefined: Tensor
 
 
 def line_search(
@@ -185,7 +190,8 @@ def line_search(
 ) -> LineSearchResult:
     """Steps for which the loss falls enough and the slope has risen enough (the weak Wolfe conditions), from first lengths."""
     low, high = torch.zeros_like(length), torch.full_like(length, torch.inf)
-    best = LineSearchResult(points.clone(), values.clone(), slope.clone(), torch.zeros_like(length, dtype=torch.bool))
+    nowhere = torch.zeros_like(length, dtype=torch.bool)
+    best = LineSearchResult(points.clone(), values.clone(), slope.clone(), nowhere, nowhere.clone())
     start = (direction * slope).sum(1)
     rounding = ROUNDOFF_ULPS * torch.finfo(values.dtype).eps * values.abs()
     rows = torch.arange(len(points), device=points.device)
@@ -193,17 +199,21 @@ def line_search(
         wanted = points[rows] + length[rows, None] * direction[rows]
         trial = project_to_box(wanted, box)
         value, gradient = value_and_gradient(loss, trial)
+        undefined = ~(value > -torch.inf)
+        best.undefined[rows] = undefined
         fall = 1e-4 * length[rows] * start[rows]
         falls = (value <= values[rows] + fall + rounding[rows]) & gradient.isfinite().all(1)
         rises = ((gradient * direction[rows]).sum(1) >= 0.9 * start[rows]) | (trial != wanted).any(1)
         better = rows[falls]
-        for column, found in zip(best, (trial[falls], value[falls], gradient[falls], True), strict=True):
+        for column, found in zip(best[:4], (trial[falls], value[falls], gradient[falls], True), strict=True):
             column[better] = found
         high[rows[~falls]] = length[rows[~falls]]
         low[better] = length[better]
-        rows = rows[~(falls & rises)]
+        rows = rows[~((falls & rises) | undefined)]
         if not len(rows):
             break
         bounded = high[rows] < torch.inf
         length[rows] = torch.where(bounded, (low[rows] + high[rows]) / 2, 2 * low[rows])
+    for column, before in zip(best[:4], (points, values, slope, nowhere), strict=True):  # what led to such a place counts for nothing
+        column[best.undefined] = before[best.undefined]
     return best

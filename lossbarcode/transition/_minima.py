@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,11 +12,14 @@ from torch import Tensor
 
 from .._support.checks import check_count
 from .._support.types import Rows
+from ..losses._boxes import nearest_image
 from ..losses.networks import NetworkLoss, align
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+GRADIENT_TOLERANCES = {torch.float64: 1e-6, torch.float32: 1e-4}  # rounding leaves gradients that are not much shorter
+MAX_COORDINATES = 1 << 22  # of differences around periodic axes that are in memory at a time
 CDIST_MODE = "donot_use_mm_for_euclid_dist"  # the faster way cancels catastrophically between near points
 
 
@@ -33,9 +35,10 @@ class Minima:
         lowest_eigenvalue: lowest eigenvalue of the Hessian ``[k]``, or None. Of more than 20 parameters it is a Ritz value, at least as
             high as the lowest eigenvalue: a negative one refutes a minimum, a positive one is consistent with it.
         test_error: share of test data that is classified wrongly ``[k]``, or None.
-        gradient_tolerance: length of the gradient below which a descent counts as converged; infinite for minima that did not come from a
-            descent, because nothing is claimed of them.
+        gradient_tolerance: length of the gradient below which a descent counts as converged; default 1e-6 in float64, 1e-4 in float32, as
+            in :func:`find_minima`.
         bounds: the box ``[d 2]``, or None.
+        periodic: which axes of the box are periodic ``[d]``, with its width as the period; default none, or None where there is no box.
         name: the loss.
     """
 
@@ -44,9 +47,16 @@ class Minima:
     gradient_norm: Float[Tensor, " k"]
     lowest_eigenvalue: Float[Tensor, " k"] | None = None
     test_error: Float[Tensor, " k"] | None = None
-    gradient_tolerance: float = math.inf
+    gradient_tolerance: float = None  # pyright: ignore[reportAssignmentType]  # below, since it depends on the dtype
     bounds: Float[Tensor, "d 2"] | None = None
+    periodic: Bool[Tensor, " d"] | None = None
     name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.gradient_tolerance is None:
+            object.__setattr__(self, "gradient_tolerance", GRADIENT_TOLERANCES[self.gradient_norm.dtype])
+        if self.bounds is not None and self.periodic is None:
+            object.__setattr__(self, "periodic", torch.zeros(len(self.bounds), dtype=torch.bool, device=self.bounds.device))
 
     @property
     def converged(self) -> Bool[Tensor, " k"]:
@@ -70,10 +80,13 @@ class Minima:
         return replace(self, points=align(loss, self.points, to=to))
 
     def nearest_pairs(self, k: int) -> Int[Tensor, "p 2"]:
-        """Pairs of minima of which one is among the k nearest of the other ``[p 2]``: for :func:`connect`, where all pairs are too many."""
+        """Pairs of minima of which one is among the k nearest of the other ``[p 2]``: for :func:`connect`, where all pairs are too many.
+
+        Along periodic axes distances are those to the nearest image.
+        """
         if check_count(k, "k") >= len(self):
             raise ValueError(f"k: expected fewer neighbors than minima, got k = {k} for {len(self)} minima")
-        others = torch.cdist(self.points, self.points, compute_mode=CDIST_MODE).fill_diagonal_(torch.inf).topk(k, largest=False).indices
+        others = self._distances().fill_diagonal_(torch.inf).topk(k, largest=False).indices
         own = torch.arange(len(self), device=others.device)[:, None].expand_as(others)
         pairs = torch.stack([own, others], 2).flatten(0, 1).sort(1).values
         return pairs.unique(dim=0)
@@ -82,7 +95,7 @@ class Minima:
         """One minimum of each group whose members are within ``min_distance`` of each other, ascending in loss.
 
         Args:
-            min_distance: in the unit of the points, or of the features.
+            min_distance: in the unit of the points, or of the features; along periodic axes of points to the nearest image.
             features: what to compare instead of points ``[k m]``, for example outputs of networks, which are the same for permuted copies.
 
         Raises:
@@ -92,14 +105,23 @@ class Minima:
 
         if not min_distance > 0:
             raise ValueError(f"min_distance: expected a positive distance in the unit of the points, got {min_distance}")
-        features = self.points if features is None else features
-        if features.ndim != 2 or len(features) != len(self):
+        if features is not None and (features.ndim != 2 or len(features) != len(self)):
             raise ValueError(f"features: expected one row for each of the {len(self)} minima, got shape {list(features.shape)}")
         order = self.values.argsort(stable=True)
-        near = torch.cdist(features[order], features[order], compute_mode=CDIST_MODE) < min_distance
+        ascending = self[order]
+        distances = ascending._distances() if features is None else torch.cdist(features[order], features[order], compute_mode=CDIST_MODE)
+        near = distances < min_distance
         _, group = connected_components(near.cpu().numpy(), directed=False)
         _, first = np.unique(group, return_index=True)
-        return self[order[torch.from_numpy(np.sort(first)).to(order.device)]]
+        return ascending[torch.from_numpy(np.sort(first)).to(order.device)]
+
+    def _distances(self) -> Float[Tensor, "k k"]:
+        """Distances between all points, around periodic axes."""
+        if self.bounds is None or self.periodic is None or not self.periodic.any():
+            return torch.cdist(self.points, self.points, compute_mode=CDIST_MODE)
+        points, box, axes = self.points, self.bounds, self.periodic
+        parts = points.split(max(1, MAX_COORDINATES // points.numel()))
+        return torch.cat([(nearest_image(part[:, None], points, box, axes) - points).norm(dim=2) for part in parts])
 
     def table(self) -> DataFrame:
         """The minima as a ``pandas.DataFrame``, one row per minimum."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ..barcodes._barcode import Barcode
 from ..barcodes._graph import Graph
 from ..barcodes._read_off import read_off
 from ..barcodes._source import Source
@@ -27,10 +28,11 @@ class Paths(Source):
     Attributes:
         minima: what the paths join.
         pairs: numbers of the two minima of each path ``[p 2]``.
-        points: images of each path, from the first minimum to the second ``[p m d]``.
+        points: images of each path, from the first minimum to the second ``[p m d]``; along periodic axes to its nearest image, so they
+            may lie outside the box.
         values: loss at each image ``[p m]``.
         heights: highest loss on each path, between images too ``[p]``: an upper bound on the lowest pass between the two, up to the
-            resolution at which the path was searched (up to 64 probes per chord).
+            resolution at which the path was searched (up to 64 probes per chord); +inf: the path leads through a wall.
         last_decrease: by how much the last round lowered it ``[p]``.
         gradient_norm: length of the gradient at the highest point ``[p]``; NaN: not looked at.
         lowest_eigenvalue: lowest eigenvalue of the Hessian that was found there ``[p]``; NaN: not looked at.
@@ -68,6 +70,15 @@ class Paths(Source):
         """All minima, joined by all paths."""
         return Graph(self.minima.values, self.pairs, self.heights, saddle_row=self.top_image_row)
 
+    def caution(self, n_infinite: int) -> str | None:
+        """A warning if no finite path joins some minima with the rest."""
+        if n_infinite <= 1:
+            return None
+        return (
+            f"the paths leave {n_infinite} groups of minima apart, so there are {n_infinite} infinite bars; if the domain is connected, "
+            "join more pairs, or find minima between the groups: strings do not find their way around walls of +inf"
+        )
+
     @property
     def saddle_evidence(self) -> list[SaddleEvidence]:
         """What is known of each highest point ``[p]``.
@@ -100,7 +111,8 @@ class Paths(Source):
         Besides the columns of :meth:`Barcode.table` there are ``gradient_norm`` at the minimum; ``last_decrease`` of the path that ends
         the bar; ``saddle_evidence`` for the highest point of that path (missing for a bar without an end); ``minimum_converged``: whether
         the gradient is within the tolerance of :func:`find_minima`; and ``both_ends_converged``: whether also the last decrease is within
-        that of :func:`connect`. Bars with unconverged ends must not look converged.
+        that of :func:`connect`. Bars with unconverged ends must not look converged. A minimum without a bar has no row here, but one in
+        :meth:`evidence_table`, which also prints in fewer columns.
 
         Example:
             >>> import torch, lossbarcode as lb
@@ -115,7 +127,10 @@ class Paths(Source):
             4    0.13                 True  index-1 saddle (numerical)
             5    0.13                 True  index-1 saddle (numerical)
         """
-        bars = read_off(self)
+        return self._table_of(read_off(self, stacklevel=2))
+
+    def _table_of(self, bars: Barcode) -> DataFrame:
+        """:meth:`bars_table`, of bars that were read off."""
         path = bars.saddle_row.clamp_min(0) // self.values.shape[1]
         decrease = self.last_decrease[path].masked_fill(~bars.is_finite, 0)
         converged = self.minima.converged[bars.minimum_row]
@@ -129,6 +144,39 @@ class Paths(Source):
         evidence = [known[i] if end else None for i, end in zip(path.tolist(), bars.is_finite.tolist(), strict=True)]
         table = bars.table().assign(**{name: column.cpu().numpy() for name, column in columns.items()})
         return table.assign(saddle_evidence=categories(evidence))
+
+    def evidence_table(self) -> DataFrame:
+        """What is known of every minimum, with a bar or without, as a ``pandas.DataFrame`` that prints in 80 characters.
+
+        One row per minimum, whose label is its row in ``minima``, births ascending. ``death`` is the end of its bar, or its own loss where
+        it has no bar; ``converged`` tells whether both ends have (of a minimum without a bar, the minimum); ``evidence`` is that for the
+        highest point of the path that ends the bar, or the reason why there is no end or no bar. A minimum has no bar if paths that
+        nowhere rise above it lead to another one, which is as low or lower.
+
+        Example:
+            >>> import torch, lossbarcode as lb
+            >>> def wells(x):
+            ...     return (x.square() - 1).square().sum(1)
+            >>> places = torch.tensor([[-1.0], [1.0], [1.0]])
+            >>> minima = lb.Minima(places, wells(places), torch.zeros(3))
+            >>> print(lb.connect(wells, minima).evidence_table())
+               birth  death  converged                       evidence
+            0    0.0    inf       True                     never ends
+            1    0.0    1.0       True     index-1 saddle (numerical)
+            2    0.0    0.0       True  no bar: no climb to minimum 1
+        """
+        import pandas as pd
+
+        bars, minima = read_off(self, stacklevel=2), self.minima
+        table = self._table_of(bars).set_index("minimum_row").rename_axis(None)
+        evidence = table["saddle_evidence"].astype(object).fillna("never ends")
+        with_bar = table[["birth", "death"]].assign(converged=table["both_ends_converged"], evidence=evidence)
+        home = bars.minimum_row[cast("Tensor", bars.bar_of_minimum)]
+        rows = (home != torch.arange(len(minima), device=home.device)).nonzero().squeeze(1)
+        values, converged = minima.values[rows].cpu().numpy(), minima.converged[rows].cpu().numpy()
+        reasons = [f"no bar: no climb to minimum {elder}" for elder in home[rows].tolist()]
+        columns = {"birth": values, "death": values, "converged": converged, "evidence": reasons}
+        return pd.concat([with_bar, pd.DataFrame(columns, index=rows.cpu().numpy())]).sort_index().sort_values("birth", kind="stable")
 
     def plot(self, **options: Any) -> alt.LayerChart:
         """The loss along the paths as a chart; options as of :func:`lossbarcode.charts.path_profiles`."""

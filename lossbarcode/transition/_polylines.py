@@ -17,6 +17,7 @@ from ..losses._protocols import Loss
 
 PROBES = 3  # points at which a chord is looked at first, besides its ends
 MAX_PROBES = 64  # and at most
+MAX_SHOWN = 6  # coordinates of a point in a message
 MAX_COORDINATES = 1 << 24  # coordinates of points on polylines that are in memory at a time
 
 
@@ -66,20 +67,30 @@ class PathMaximum(NamedTuple):
     insert_positions: Tensor
 
 
-def path_maximum(loss: Loss, points: Tensor, tolerance: float) -> PathMaximum:
-    """The highest loss on each polyline, ends included.
+def path_maximum(loss: Loss, points: Tensor, tolerance: float, pairs: Tensor) -> PathMaximum:
+    """The highest loss on each polyline, ends included; +inf where it meets a wall.
 
     All chords are probed at more and more points until that changes nothing by more than the tolerance, and then the surroundings of the
     highest point more closely, to a tenth of it.
+
+    Args:
+        loss: to be probed.
+        points: images ``[p m d]``.
+        tolerance: in the unit of the loss.
+        pairs: minima that each polyline joins ``[p 2]``, by which messages name it.
+
+    Raises:
+        ValueError: if a loss is NaN or -inf.
     """
     count = points.shape[1]
     where = torch.linspace(0, count - 1, (count - 1) * (PROBES + 1) + 1, dtype=points.dtype, device=points.device)
     where = where.expand(len(points), -1)
-    value = losses_at(loss, points, where)
+    value = losses_at(loss, points, where, pairs)
     while value.shape[1] < MAX_PROBES * count:
         between = (where[:, 1:] + where[:, :-1]) / 2
-        more = losses_at(loss, points, between)
-        rise = (more.amax(1) - value.amax(1)).max()
+        more = losses_at(loss, points, between, pairs)
+        before, after = value.amax(1), more.amax(1)
+        rise = torch.where(after > before, after - before, 0).max()  # nothing rises above a wall
         where, value = interleave(where, between), interleave(value, more)
         if rise <= tolerance:
             break
@@ -90,18 +101,19 @@ def path_maximum(loss: Loss, points: Tensor, tolerance: float) -> PathMaximum:
     peak, width = where.gather(1, best[:, None]), 1 / probes
     while width > 1e-6:
         around = (peak + width * torch.linspace(-0.75, 0.75, 7, dtype=points.dtype, device=points.device)).clamp(0, count - 1)
-        more = losses_at(loss, points, around)
+        more = losses_at(loss, points, around, pairs)
         found, best = more.max(1)
         peak = torch.where((found > heights)[:, None], around.gather(1, best[:, None]), peak)
         heights = torch.maximum(heights, found)
         width /= 4
-        if (heights - more.amin(1)).max() <= tolerance / 10:  # flat neighborhood; merely finding nothing higher is not enough
+        drop = torch.where(heights < torch.inf, heights - more.amin(1), 0)
+        if drop.max() <= tolerance / 10:  # flat neighborhood; merely finding nothing higher is not enough
             break
     return PathMaximum(heights, peak.squeeze(1), middles.to(points.dtype))
 
 
-def losses_at(loss: Loss, points: Tensor, where: Tensor) -> Values:
-    """Losses at positions on polylines ``[p q]``, in chunks that bound the memory."""
+def losses_at(loss: Loss, points: Tensor, where: Tensor, pairs: Tensor) -> Values:
+    """Losses at positions on polylines ``[p q]``, in chunks that bound the memory; +inf is a wall, NaN and -inf are refused."""
     paths = max(1, MAX_COORDINATES // (where.shape[1] * points.shape[2]))
     columns = max(1, MAX_COORDINATES // (paths * points.shape[2]))
     parts = []
@@ -109,7 +121,19 @@ def losses_at(loss: Loss, points: Tensor, where: Tensor) -> Values:
         pieces = positions.split(columns, 1)
         values = [evaluate_in_chunks(loss, interpolate(polylines, piece).flatten(0, 1)).view(piece.shape) for piece in pieces]
         parts.append(torch.cat(values, 1))
-    return torch.cat(parts)
+    values = torch.cat(parts)
+    bad = ~(values > -torch.inf)
+    if bad.any():
+        path, place = bad.nonzero()[0].tolist()
+        (a, b), position = pairs[path].tolist(), where[path, place]
+        point = interpolate(points[path][None], position[None, None])[0, 0]
+        shown = ", ".join(f"{x:.6g}" for x in point[:MAX_SHOWN].tolist()) + ", ..." * (len(point) > MAX_SHOWN)
+        raise ValueError(
+            f"loss: expected numbers on paths, or +inf for walls, got {float(values[path, place])} at {int(bad.sum())} of {values.numel()} "
+            f"places, the first on the path from minimum {a} to {b}, {float(position) / (points.shape[1] - 1):.3g} of its images from {a}, "
+            f"at [{shown}]; mend the loss, or let it return +inf outside its domain"
+        )
+    return values
 
 
 def interleave(first: Tensor, between: Tensor) -> Tensor:

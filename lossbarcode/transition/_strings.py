@@ -19,7 +19,6 @@ from .._support.types import Bounds, Rows, Values
 from ..losses._boxes import active_bounds, project_to_box
 from ..losses._derivatives import normalized, value_and_gradient
 from ..losses._protocols import Loss
-from ._minima import Minima
 from ._minimax import minimax_heights
 from ._polylines import equalise_spacing, interpolate, merged_positions, path_maximum, reindex, reparametrise
 
@@ -63,11 +62,11 @@ class StringState:
     n_rounds: int = 0
 
     @classmethod
-    def straight_lines(cls, loss: Loss, minima: Minima, pairs: Tensor, n_images: int, height_tolerance: float) -> StringState:
-        """Images at rest, evenly on straight lines."""
-        arc_length = torch.linspace(0, 1, n_images, dtype=minima.points.dtype, device=minima.points.device).repeat(len(pairs), 1)
-        points = torch.lerp(minima.points[pairs[:, :1]], minima.points[pairs[:, 1:]], arc_length[..., None])
-        heights, peak_position, insert = path_maximum(loss, points, height_tolerance)
+    def straight_lines(cls, loss: Loss, ends: Tensor, pairs: Tensor, n_images: int, height_tolerance: float) -> StringState:
+        """Images at rest, evenly on straight lines between the ends ``[p 2 d]``."""
+        arc_length = torch.linspace(0, 1, n_images, dtype=ends.dtype, device=ends.device).repeat(len(ends), 1)
+        points = torch.lerp(ends[:, :1], ends[:, 1:], arc_length[..., None])
+        heights, peak_position, insert = path_maximum(loss, points, height_tolerance, pairs)
         return cls(
             points,
             arc_length,
@@ -105,8 +104,8 @@ def memory_of_strings(n_paths: int, initial_images: int, rounds: int, dimension:
 def relax(
     loss: Loss,
     state: StringState,
-    minima: Minima,
     pairs: Tensor,
+    n_minima: int,
     *,
     steps_per_round: int,
     max_rounds: int,
@@ -122,27 +121,31 @@ def relax(
             if adaptive and state.n_rounds > 1:
                 # Leave a path alone once a chain through other minima is lower than its optimistic height.
                 optimistic = torch.where(state.last_decrease.isfinite(), state.heights - 2 * state.last_decrease, -torch.inf)
-                active &= optimistic <= minimax_heights(state.heights, pairs, len(minima)) + height_tolerance
+                active &= optimistic <= minimax_heights(state.heights, pairs, n_minima) + height_tolerance
             rows = active.nonzero().squeeze(1)
             bar.set_postfix_str(f"{len(rows):,} of {len(pairs):,} paths", refresh=False)
             if not len(rows):
                 return
-            run_round(loss, state, rows, steps_per_round, height_tolerance, box)
+            run_round(loss, state, pairs, rows, steps_per_round, height_tolerance, box)
             state.n_rounds += 1
             bar.update()
             yield state
 
 
-def run_round(loss: Loss, state: StringState, rows: Rows, steps: int, height_tolerance: float, box: Bounds | None) -> None:
-    """One round: images are inserted into all paths where they are highest, and some paths relax, unless they would get higher."""
+def run_round(loss: Loss, state: StringState, pairs: Tensor, rows: Rows, steps: int, height_tolerance: float, box: Bounds | None) -> None:
+    """One round: images are inserted into all paths where they are highest, and some paths relax, unless they would get higher.
+
+    A path through a wall, of height +inf, is moved as long as there are rounds: it may leave the wall.
+    """
     insert_images(state)
     part = state.select(rows)
     relax_images(loss, part, steps, box)
-    heights, peak_position, insert = path_maximum(loss, part.points, height_tolerance)
-    decrease = part.heights - heights
+    heights, peak_position, insert = path_maximum(loss, part.points, height_tolerance, pairs[rows])
+    decrease = part.heights - heights  # NaN where both are +inf
     lower, quiet = decrease > 0, decrease.abs() < height_tolerance
     state.quiet_rounds[rows] = torch.where(quiet, part.quiet_rounds + 1, torch.where(lower, 0, part.quiet_rounds))
     state.last_decrease[rows] = torch.where(lower | quiet, decrease.clamp_min(0), part.last_decrease)
+    lower |= part.heights == torch.inf
     moved = {name: getattr(part, name) for name in ("points", "arc_length", "step_size", "velocity", "momentum")}
     for name, found in {**moved, "heights": heights, "peak_position": peak_position, "insert_positions": insert}.items():
         getattr(state, name)[rows[lower]] = found[lower]
@@ -176,9 +179,10 @@ def relax_images(loss: Loss, state: StringState, steps: int, box: Bounds | None)
     momentum = state.momentum[:, None, None]
     last: tuple[Tensor, Tensor] | None = None  # where the gradient was taken last, and what it was
     for step in range(steps):
-        _, gradient = value_and_gradient(loss, inner.flatten(0, 1))
-        active = active_bounds(inner.flatten(0, 1), gradient, box).view_as(inner)
-        gradient = gradient.view_as(inner).masked_fill(active, 0)
+        value, gradient = value_and_gradient(loss, inner.flatten(0, 1))
+        no_slope = ~(value.isfinite() & gradient.isfinite().all(1))  # in a wall
+        held = active_bounds(inner.flatten(0, 1), gradient, box) | no_slope[:, None]
+        gradient = gradient.masked_fill(held, 0).view_as(inner)
         chords = points[:, 1:] - points[:, :-1]
         length = chords.norm(dim=2)
         reach = MAX_STEP_FRACTION * torch.minimum(length[:, 1:], length[:, :-1])

@@ -29,6 +29,7 @@ def test_axes_are_as_asked_for_or_as_the_loss_says(loss, asked, axes):
 
 BAD = {
     "wrong count": (lambda: check_periodic(None, [True, False, True], BOX), "periodic: expected True, False, or one of them for each of 2"),
+    "words": (lambda: check_periodic(None, "both", BOX), "periodic: expected True, False, or .* got 'both'"),
     "numbers": (lambda: check_periodic(None, [1.0, 0.0], BOX), r"got \[1.0, 0.0\]"),
 }
 

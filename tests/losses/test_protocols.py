@@ -1,7 +1,5 @@
 """What a loss may be, in every route; and what a loss that breaks its promise is told."""
 
-import math
-
 import pytest
 import torch
 
@@ -14,6 +12,7 @@ from lossbarcode.losses._protocols import (
     HasValueAndGradient,
     LossOnData,
     check_loss_output,
+    check_rows_independent,
 )
 
 BOX = torch.tensor([[-1.0, 1.5], [-1.2, 1.0]], dtype=torch.float64)
@@ -181,13 +180,61 @@ def test_every_route_refuses_wrong_values_alike(route, name):
         ROUTES[route](loss)
 
 
-@pytest.mark.parametrize("route", ["morse", "transition"])
-@pytest.mark.parametrize("loss", [lambda x: bowl(x).detach(), lambda x: torch.tensor([math.pi] * len(x), dtype=x.dtype)])
+OWN = torch.zeros(2, dtype=torch.float64, requires_grad=True)
+
+
+@pytest.mark.parametrize("route", ["morse", "transition", "paths"])
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda x: bowl(x).detach(),
+        lambda x: bowl(x.detach() - OWN),  # has a gradient, but none with respect to the points
+    ],
+)
 def test_no_gradient(route, loss):
     expected = r"^loss: expected a function that autograd can differentiate, got values without a gradient; .* sampled route \(lb.sample\)"
     with pytest.raises(ValueError, match=expected):
         ROUTES[route](loss)
     assert len(ROUTES["sampled"](loss).values) == 64
+
+
+COUPLED = {
+    "mean over the batch": lambda x: bowl(x) - bowl(x).mean(),
+    "a little of the sum": lambda x: bowl(x) + 1e-2 * bowl(x).sum(),
+    "normalised over the batch": lambda x: bowl(x - x.mean(0)),
+    "running sum": lambda x: bowl(x).cumsum(0),
+    "sum of all that follow": lambda x: bowl(x).flip(0).cumsum(0).flip(0),
+    "number of the row": lambda x: bowl(x) + torch.arange(len(x)),
+    "reversed": lambda x: bowl(x).flip(0),
+    "random": lambda x: bowl(x) + torch.rand(len(x)),
+}
+
+
+@pytest.mark.parametrize("name", COUPLED)
+@pytest.mark.parametrize("rows", [1, 2, 4])
+def test_rows_that_know_of_each_other(name, rows, dtype):
+    points = corners()[:rows].to(dtype)
+    with pytest.raises(
+        ValueError, match=r"^loss: expected every row to have a loss of its own, got .* for the first point alone and .* for it"
+    ):
+        check_rows_independent(COUPLED[name], points)
+
+
+DATA = torch.randn(100_000, 2, generator=torch.Generator().manual_seed(0))
+TABLE = torch.arange(101.0)
+INDEPENDENT = {
+    "nothing outside the box": lambda x: TABLE[(100 * (x[:, 0] + 1) / 2.5).long()].to(x.dtype),
+    "sums over many data": lambda x: (x @ DATA.T.to(x.dtype)).square().mean(1),
+    "rounding of an exact fit": lambda x: (x - x.new_tensor([-1.0, -1.2])).square().sum(1) ** 2,
+    "large constant": lambda x: bowl(x) + 1e6,
+    "wall": lambda x: torch.where(x[:, 0] < 0, torch.inf, bowl(x)),
+    "no number": lambda x: torch.where(x[:, 0] < 0, torch.nan, bowl(x)),
+}
+
+
+@pytest.mark.parametrize("name", INDEPENDENT)
+def test_rows_that_differ_by_rounding_only(name, dtype):
+    check_rows_independent(INDEPENDENT[name], corners().to(dtype))
 
 
 def test_values_pass_through():

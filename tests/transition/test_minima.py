@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -11,6 +12,10 @@ import lossbarcode as lb
 from lossbarcode.transition import _checkpoints
 
 CAMEL = lb.functions.HumpCamel6()
+
+
+def bowl(x):
+    return x.square().sum(1)
 
 
 def quadratic(d, condition, dtype, seed=0):
@@ -56,6 +61,51 @@ def test_the_lowest_eigenvalue_where_few_eigenvalues_differ(d):
     torch.testing.assert_close(found.lowest_eigenvalue, torch.full((2,), 4.0, dtype=torch.float64))
     bowl = lb.find_minima(lambda x: x.square().sum(1), torch.zeros(1, d, dtype=torch.float64), lowest_eigenvalue=True)
     torch.testing.assert_close(bowl.lowest_eigenvalue, torch.full((1,), 2.0, dtype=torch.float64))
+
+
+@pytest.mark.parametrize(
+    ("starts", "dtype"),
+    [
+        ([[1.0, 2.0]], torch.float64),  # as in NumPy
+        ([[1, 2]], torch.float32),
+        (np.array([[1, 2]]), torch.float32),
+        (np.array([[2.0, 1.0]])[:, ::-1], torch.float64),
+        (np.array([[1, 2]], dtype="float32"), torch.float32),
+        (torch.tensor([[1, 2]]), torch.float32),
+        ([torch.tensor([1.0, 2.0])], torch.float32),
+    ],
+)
+def test_starts_are_numbers_of_any_kind(starts, dtype):
+    found = lb.find_minima(lambda x: (x - x.new_tensor([3, 4])).square().sum(1), starts)
+    assert found.points.dtype == dtype
+    torch.testing.assert_close(found.points, torch.tensor([[3.0, 4.0]], dtype=dtype))
+    stays = lb.find_minima(bowl, starts, max_steps=0)
+    assert stays.points.tolist() == [[1, 2]]
+
+
+@pytest.mark.parametrize("beyond", [-math.inf, math.nan])
+def test_a_descent_that_meets_no_number_ends_there(beyond):
+    """From the left the parabola leads to its minimum 1, from the right first to a cliff at 4."""
+
+    def cliff(x):
+        return torch.where((x[:, 0] - 3).abs() < 1, torch.tensor(beyond, dtype=x.dtype), (x[:, 0] - 1).square())
+
+    starts = torch.tensor([[0.0], [4.5], [-1.0], [4.9]], dtype=torch.float64)
+    with pytest.warns(
+        UserWarning, match="2 of 4 descents met a loss of NaN or -inf, the first from start 1; they end there and have not conv"
+    ):
+        found = lb.find_minima(cliff, starts)
+    assert found.converged.tolist() == [True, False, True, False]
+    torch.testing.assert_close(found.points[[0, 2]], torch.ones(2, 1, dtype=torch.float64))
+    assert torch.equal(found.values, (found.points[:, 0] - 1).square())
+    assert (found.points[[1, 3]] >= 4).all()
+
+
+def test_a_descent_stays_where_the_loss_is_not_infinite():
+    """+inf is outside the domain: the slope leads to its edge."""
+    found = lb.find_minima(lambda x: torch.where(x[:, 0] < 1, torch.inf, x[:, 0]), torch.tensor([[3.0], [1.5]], dtype=torch.float64))
+    assert ((found.points >= 1) & (found.points < 1 + 1e-6)).all()
+    assert not found.converged.any()
 
 
 def test_copies_are_found_by_their_features():
@@ -222,11 +272,23 @@ def test_an_interrupted_run_resumes(calls, optimizer, tmp_path, monkeypatch):
 BAD = {
     "one point": (lambda: lb.find_minima(CAMEL, torch.zeros(2)), r"starts: expected float32 or float64 of shape \[k d\], got torch.float32 of shape \[2\]"),
     "no point": (lambda: lb.find_minima(CAMEL, torch.zeros(0, 2)), r"starts: .* got torch.float32 of shape \[0, 2\]"),
-    "integers": (lambda: lb.find_minima(CAMEL, torch.zeros(1, 2, dtype=torch.int64)), "starts: .* got torch.int64"),
+    "complex numbers": (lambda: lb.find_minima(CAMEL, torch.zeros(1, 2, dtype=torch.complex64)), "starts: .* got torch.complex64"),
+    "no numbers": (lambda: lb.find_minima(CAMEL, [["a", "b"]]), r"starts: expected numbers of shape \[k d\], got list \(can't convert"),
+    "rows of unequal length": (lambda: lb.find_minima(CAMEL, [[0.0, 1.0], [0.0]]), r"starts: expected numbers of shape \[k d\], got list"),
+    "no parameters": (lambda: lb.find_minima(CAMEL, torch.zeros(2, 0)), r"starts: .* got torch.float32 of shape \[2, 0\]"),
     "tolerance": (lambda: lb.find_minima(CAMEL, torch.zeros(1, 2), gradient_tolerance=0), "tolerance: expected a positive length of the gradient, got 0"),
     "steps": (lambda: lb.find_minima(CAMEL, torch.zeros(1, 2), max_steps=-1), "steps: expected a whole number of at least 0, got -1"),
     "no data": (lambda: lb.find_minima(CAMEL, torch.zeros(1, 2), training=lb.TrainingSchedule.paper_constant()), "training: expected a loss on data, .* got SixHumpCamel"),
-    "NaN": (lambda: lb.find_minima(lambda x: x.sum(1) * float("nan"), torch.zeros(1, 2)), "starts: expected a finite loss at every start, got 1 of 1 without; leave them out"),
+    "NaN": (lambda: lb.find_minima(lambda x: x.sum(1) * float("nan"), torch.zeros(1, 2)), "starts: expected a finite loss at every start, got 1 of 1 without, the first in row 0; leave them out"),
+    "minus infinity": (lambda: lb.find_minima(lambda x: x.sum(1).log(), torch.tensor([[1.0], [0.0]])), "starts: expected a finite loss at every start, got 1 of 2 without, the first in row 1"),
+    "gradient": (lambda: lb.find_minima(lambda x: x.square().sum(1).sqrt(), torch.tensor([[1.0], [0.0]])), "starts: expected a finite gradient at every start, got 1 of 2 without, the first in row 1"),
+    "one row in all": (lambda: lb.find_minima(lambda x: bowl(x) - bowl(x).mean(), torch.ones(1, 2)), "loss: expected every row to have a loss of its own, got 0 for the first point alone and .* for it among 4"),
+    "mean over rows": (lambda: lb.find_minima(lambda x: bowl(x) - bowl(x).mean(), torch.ones(5, 2)), "loss: expected every row to have a loss of its own, got 0 for .*no mean over the batch"),
+    "random numbers": (lambda: lb.find_minima(lambda x: bowl(x) + torch.rand(len(x)), torch.ones(1, 2)), "loss: expected every row to have a loss of its own, .* without random numbers"),
+    "box of others": (lambda: lb.find_minima(bowl, torch.zeros(1, 3), bounds=[(0, 1)] * 2), r"bounds: expected one \(low, high\) for each of the 3 parameters of the points, got 2 of them"),
+    "box of the loss": (lambda: lb.find_minima(CAMEL, torch.zeros(1, 3)), "bounds: expected .* each of the 3 parameters of the points, got 2"),
+    "periods of nothing": (lambda: lb.find_minima(bowl, torch.zeros(1, 2), periodic=True), "periodic: expected bounds, whose width is the period, got periodic=True alone; pass bounds"),
+    "no period": (lambda: lb.find_minima(bowl, torch.ones(1, 2), bounds=[(0, 1)] * 2, periodic=[True, False]), "periodic: expected the same loss one width of the box further on .*, got 2 and 5; the width of the box must be the period"),
     "infinity": (lambda: lb.find_minima(lambda x: 1 / x.sum(1), torch.tensor([[0.0], [1.0]])), "starts: expected a finite loss .* got 1 of 2 without"),
     "neighbors": (lambda: lb.find_minima(CAMEL, torch.zeros(2, 2)).nearest_pairs(2), "k: expected fewer neighbors than minima, got k = 2 for 2 minima"),
     "features": (lambda: lb.find_minima(CAMEL, torch.zeros(2, 2)).deduplicate(1.0, features=torch.zeros(3, 1)), r"features: expected one row for each of the 2 minima, got shape \[3, 1\]"),
@@ -257,6 +319,13 @@ def test_converged_is_a_mask():
     minima = lb.Minima(torch.zeros(3, 2), torch.zeros(3), torch.tensor([1e-9, 1.0, 1e-3]), gradient_tolerance=1e-3)
     assert minima.converged.tolist() == [True, False, True]
     assert len(minima[minima.converged]) == 2
+
+
+@pytest.mark.parametrize(("kind", "tolerance"), [(torch.float64, 1e-6), (torch.float32, 1e-4)])
+def test_minima_made_by_hand_converged_as_those_of_descents(kind, tolerance):
+    minima = lb.Minima(torch.zeros(3, 2), torch.zeros(3), torch.tensor([9, 2 * tolerance, tolerance / 2], dtype=kind))
+    assert minima.converged.tolist() == [False, False, True]
+    assert lb.find_minima(bowl, torch.ones(1, 2, dtype=kind)).gradient_tolerance == minima.gradient_tolerance
 
 
 def test_aligned_minima_are_the_same_networks():

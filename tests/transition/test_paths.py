@@ -150,6 +150,14 @@ def test_minimax_heights_against_all_chains():
         np.testing.assert_allclose(_minimax.minimax_heights(height, pairs, count), best[tuple(pairs.T.numpy())])
 
 
+def test_walls_join_nothing():
+    """0 and 1 are joined over 2 only, and 3 not at all."""
+    heights = torch.tensor([INF, 5.0, -2.0, INF], dtype=torch.float64)
+    pairs = torch.tensor([[0, 1], [1, 2], [2, 0], [3, 0]])
+    assert _minimax.minimax_heights(heights, pairs, 4).tolist() == [5, 5, -2, INF]
+    assert _minimax.minimax_heights(heights[[0, 3]], pairs[[0, 3]], 4).tolist() == [INF, INF]
+
+
 def test_evidence():
     """Two wells and a straight path over x^2 - y^2 + y^4, whose saddle is at 0."""
 
@@ -264,7 +272,117 @@ def test_the_table_of_bars_names_ends_that_are_not_converged():
     assert (one_round["last_decrease"][2:] > 1e-9).all()
 
 
+def valley(x):
+    """Wells of depth 0 at (-1, 0) and (1, 0), and a valley between them, whose pass of height 1 is (0, -1)."""
+    u, v = x[:, 0], x[:, 1]
+    return (u.square() - 1).square() + 5 * (v + 1 - u.square()).square()
+
+
+def behind(wall, height=INF, loss=valley):
+    """The loss with another number wherever the wall is."""
+    return lambda x: torch.where(wall(*x.T), torch.tensor(height, dtype=x.dtype), loss(x))
+
+
+WELLS = lb.Minima(torch.tensor([[-1.0, 0], [1, 0]], dtype=torch.float64), *torch.zeros(2, 2, dtype=torch.float64))
+
+
+def test_a_path_slides_out_of_a_thin_wall():
+    loss = behind(lambda u, v: (u.abs() < 0.01) & (v > -0.4))
+    paths = lb.connect(loss, WELLS, height_tolerance=1e-6)
+    assert lb.connect(loss, WELLS, max_rounds=0).heights.tolist() == [INF]
+    assert float(paths.heights[0]) == pytest.approx(1, abs=1e-4)
+    assert paths.saddle_evidence == ["index-1 saddle (numerical)"]
+
+
+def test_wells_behind_a_wall_are_never_joined():
+    loss = behind(lambda u, v: u.abs() < 0.5)
+    paths = lb.connect(loss, WELLS)
+    assert paths.heights.tolist() == [INF]
+    assert paths.saddle_evidence == ["upper bound"]
+    # the highest finite loss of the straight line is near its end, at u = 0.5: (3/4)² + 5 (3/4)² = 27/8
+    assert paths.height_tolerance == pytest.approx(1e-3 * 27 / 8, rel=0.2)
+    with pytest.warns(UserWarning, match="the paths leave 2 groups of minima apart, so there are 2 infinite bars; .* join more pairs"):
+        bars = lb.barcode(paths)
+    assert intervals(bars) == [(0, INF), (0, INF)]
+    with pytest.warns(UserWarning, match="the paths leave 2 groups"):
+        table = paths.evidence_table()
+    assert table["evidence"].tolist() == ["never ends"] * 2
+
+
+def test_walls_are_avoided_over_other_minima():
+    """Between the wells at u = -2 and 2 stands a wall, with a well beside it that both can reach."""
+
+    def wells(x):
+        return (x[:, 0] * torch.pi / 2).sin().square() + x[:, 0].square() * x[:, 1].square() / 4
+
+    places = torch.tensor([[-2.0, 0.0], [0.0, 2.0], [2.0, 0.0]], dtype=torch.float64)
+    minima = lb.Minima(places, *torch.zeros(2, 3, dtype=torch.float64))
+    loss = behind(lambda u, v: (u.abs() < 0.5) & (v < 0.8), loss=wells)
+    paths = lb.connect(loss, minima, max_rounds=0)
+    assert paths.heights.isinf().tolist() == [False, True, False]
+    finite = paths.heights[[0, 2]]
+    assert paths.height_tolerance == pytest.approx(1e-3 * float(finite.median()), rel=1e-3)
+    np.testing.assert_allclose(intervals(lb.barcode(paths)), [(0, float(finite[0])), (0, float(finite[1])), (0, INF)])
+
+
+@pytest.mark.parametrize(("height", "shown"), [(math.nan, "nan"), (-INF, "-inf")])
+@pytest.mark.parametrize("rounds", [0, 16])
+def test_a_path_without_numbers_is_named(height, shown, rounds):
+    if rounds:  # the straight line is free of it, the pass is not
+        wall, place = (lambda u, v: v < -0.6), r"at \[-?0\.[0-9]+, -0\.[6-9][0-9]*\]"
+    else:
+        wall, place = (lambda u, v: (u > 0.4) & (u < 0.9)), r"0.75 of its images from 0, at \[0\.5, 0\]"
+    with pytest.raises(
+        ValueError,
+        match=rf"loss: expected numbers on paths, or \+inf for walls, got {shown} at \d+ of \d+ places, the first on the path from minimum 0 to 1, .*{place}; mend",
+    ):
+        lb.connect(behind(wall, height), WELLS, max_rounds=rounds)
+
+
+def test_minima_without_a_bar_keep_their_reason():
+    """The second minimum is found twice, and the third is only a place on the slope towards the first."""
+
+    def wells(x):
+        return (x[:, 0].square() - 1).square() + x[:, 0] / 10
+
+    places = lb.find_minima(wells, torch.tensor([[-1.0], [1.0], [1.0], [-0.5]], dtype=torch.float64)).points
+    places[3] = -0.5
+    minima = lb.Minima(places, wells(places), torch.tensor([0, 0, 0, 9.0], dtype=torch.float64))
+    paths = lb.connect(wells, minima)
+    table = paths.evidence_table()
+    assert table.index.tolist() == [0, 1, 2, 3]
+    no_bar = "no bar: no climb to minimum"
+    assert table["evidence"].tolist() == ["never ends", "index-1 saddle (numerical)", f"{no_bar} 1", f"{no_bar} 0"]
+    assert table["converged"].tolist() == [True, True, True, False]
+    assert (table["death"] == table["birth"]).tolist() == [False, False, True, True]
+    bars = paths.bars_table().set_index("minimum_row")
+    assert bars.index.tolist() == [0, 1]
+    pd.testing.assert_frame_equal(bars[["birth", "death"]], table.loc[[0, 1], ["birth", "death"]], check_names=False)
+
+
+def test_the_evidence_prints_in_80_characters():
+    minima = minima_of(mueller_brown, bounds=[(-1.7, 1.2), (-0.4, 2.1)])
+    again = minima[[0, 1, 2, 2]]
+    text = str(lb.connect(mueller_brown, again).evidence_table())
+    assert "..." not in text
+    assert len(text.splitlines()) == 5
+    assert max(map(len, text.splitlines())) <= 80
+    assert "no bar: no climb to minimum 2" in text
+
+
+def test_losses_close_to_zero_are_not_stale():
+    """At exact solutions what is left of a loss is rounding, which another order of sums changes altogether."""
+    minima = replace(WELLS, values=torch.tensor([3e-17, 0], dtype=torch.float64))
+    assert len(lb.connect(valley, minima, max_rounds=1)) == 1
+
+
 BAD = {
+    "another loss": (lambda: lb.connect(lambda x: valley(x) + x[:, 0], WELLS), r"minima: expected minima.values to be the loss at minima.points, got 2 of 2 that differ, first in row 0: 0 instead of -1; find them again with this loss, by lb.find_minima\(loss, minima.points\)"),
+    "stale minima": (lambda: lb.connect(valley, replace(WELLS, points=WELLS.points * torch.tensor([[1.0], [2.0]]))), "minima: .* got 1 of 2 that differ, first in row 1: 0 instead of 54; find"),
+    "mean over rows": (lambda: lb.connect(lambda x: valley(x) - valley(x).mean(), WELLS), "loss: expected every row to have a loss of its own, got 0 for the first point alone"),
+    "box of others": (lambda: lb.connect(valley, WELLS, bounds=[(-2, 2)] * 3), r"bounds: expected one \(low, high\) for each of the 2 parameters of the points, got 3 of them"),
+    "no period": (lambda: lb.connect(valley, WELLS, bounds=[(-2, 2)] * 2, periodic=True), "periodic: expected the same loss one width of the box further on"),
+    "periods of nothing": (lambda: lb.connect(valley, WELLS, periodic=[False, True]), r"periodic: expected bounds, whose width is the period, got periodic=\[False, True\] alone"),
     "one minimum": (lambda: connect(1), "minima: expected at least two, got 1"),
     "two images": (lambda: connect(initial_images=2), "images: expected a whole number of at least 3, got 2"),
     "rounds": (lambda: connect(max_rounds=-1), "rounds: expected a whole number of at least 0, got -1"),
