@@ -57,7 +57,8 @@ def connect(
             that, it can be higher than with all paths at full effort.
         hessian_products: products with the Hessian spent on each highest point that the barcode uses; 0: none.
         bounds: stay in this box ``[d 2]``; default: that of the minima.
-        checkpoint: file in which the state is kept; an interrupted run resumes from it, to the same result.
+        checkpoint: file in which the state is kept; an interrupted run resumes from it, to the same result, and a finished one goes on with
+            more ``max_rounds``.
         progress: show a progress bar; default: when it takes over two seconds.
 
     Returns:
@@ -65,8 +66,11 @@ def connect(
 
     Raises:
         ValueError: if there are fewer than two minima, if a pair names one that is not there, if options are out of range, or if the
-            checkpoint is that of another run.
+            checkpoint is that of another run, is damaged, or cannot be written there.
         MemoryError: if the images would not fit into memory.
+
+    Warns:
+        UserWarning: if the checkpoint can no longer be written.
 
     Source:
         Paths and the part of the gradient that moves them are those of :cite:t:`barannikov2020loss`.
@@ -94,8 +98,8 @@ def connect(
     need = memory_of_strings(len(pairs), initial_images, max_rounds, minima.points.shape[1], itemsize)
     need += 6 * MAX_COORDINATES * itemsize  # points on paths, which are evaluated in chunks
     check_memory(need, minima.points.device, f"{len(pairs):,} paths", "join fewer pairs, or take fewer images or rounds")
-    options = (pairs, initial_images, steps_per_round, max_rounds, height_tolerance, adaptive, box)
-    file = Checkpoint(checkpoint, loss, minima.points, *options)
+    options = {"pairs": pairs, "initial_images": initial_images, "steps_per_round": steps_per_round, "adaptive": adaptive}
+    file = Checkpoint(checkpoint, loss, minima.points, **options, height_tolerance=height_tolerance, bounds=box)
     _, saved = file.load(minima.points.device) or ("", {})
     if height_tolerance is None:
         straight, _, _ = path_maximum(loss, minima.points[pairs], torch.inf)
@@ -103,6 +107,7 @@ def connect(
     if not height_tolerance > 0:
         raise ValueError(f"height_tolerance: expected a positive difference of losses, got {height_tolerance}")
     state = StringState(**saved) if saved else StringState.straight_lines(loss, minima, pairs, initial_images, height_tolerance)
+    file.check_limit(max_rounds, "max_rounds", state.n_rounds)
     steps = relax(
         loss,
         state,

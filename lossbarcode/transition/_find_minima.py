@@ -52,7 +52,8 @@ def find_minima(
             bounds the lowest eigenvalue from above.
         test_error: ``[k d] -> [k]``, for example ``lambda points: loss.error_rate(points, test)``.
         seed: of the order of the data in training.
-        checkpoint: file in which the state is kept; an interrupted run resumes from it, to the same result.
+        checkpoint: file in which the state is kept; an interrupted run resumes from it, to the same result, and a finished one goes on with
+            more ``max_steps``.
         progress: show a progress bar; default: when it takes over two seconds.
 
     Returns:
@@ -60,7 +61,10 @@ def find_minima(
 
     Raises:
         ValueError: if the starts are not points of the loss, if a loss there is not finite, if options are out of range, if there is a
-            training schedule but no data, or if the checkpoint is that of another run.
+            training schedule but no data, or if the checkpoint is that of another run, is damaged, or cannot be written there.
+
+    Warns:
+        UserWarning: if the checkpoint can no longer be written.
 
     Source:
         Limited-memory quasi-Newton descent with the line search of Lewis and Overton, which copes with kinks as ReLU has them.
@@ -82,7 +86,7 @@ def find_minima(
     max_steps = check_count(max_steps, "max_steps", least=0)
     bounds = getattr(loss, "bounds", None) if bounds is None else bounds
     box = None if bounds is None else check_bounds(bounds).to(starts)
-    file = Checkpoint(checkpoint, loss, starts, training, gradient_tolerance, max_steps, seed, box)
+    file = Checkpoint(checkpoint, loss, starts, training=training, gradient_tolerance=gradient_tolerance, seed=seed, bounds=box)
     kind, saved = file.load(starts.device) or ("", {})
     if kind == DescentState.__name__:
         state = DescentState(**saved)
@@ -94,6 +98,7 @@ def find_minima(
             drive(train(data_loss, trained, training, seed, progress), trained, file)
             points = trained.points
         state = DescentState.begin(loss, points)
+    file.check_limit(max_steps, "max_steps", state.n_steps)
     drive(descend(loss, state, gradient_tolerance, max_steps, box, progress), state, file)
     slope, active = projected_gradient(state, box)
     lowest = lowest_eigenvalues(loss, state.points, ~active)[:, 0] if lowest_eigenvalue else None
