@@ -41,6 +41,7 @@ def minima_of(
     Nothing is optimised: values and gradients are those of the networks, and ``converged`` tells whose gradient vanishes. Stochastic
     training rarely gets there; ``find_minima(loss, minima.points)`` descends from where it ended to minima of this loss. So that it is the
     loss of the training, ``loss`` must have the same data, criterion and penalty: weight decay w of ``torch.optim.SGD`` is ``l2=w / 2``.
+    Networks may differ in running statistics of BatchNorm, which losses of networks do without.
 
     Args:
         loss: made by :func:`networks.network_loss` of a module of the same architecture.
@@ -60,9 +61,10 @@ def minima_of(
     Example:
         >>> import torch, lossbarcode as lb
         >>> x = torch.linspace(-1, 1, 50, dtype=torch.float64)[:, None]
-        >>> trained = [lb.networks.FullyConnected(1, (3,), 1, torch.nn.Tanh).double() for _ in range(2)]  # imagine a loop over epochs
-        >>> loss = lb.networks.network_loss(trained[0], (x, x**2), torch.nn.functional.mse_loss, l2=1e-3)
-        >>> minima = lb.minima_of(loss, [trained[0], trained[1].state_dict()])
+        >>> module = lb.networks.FullyConnected(1, (3,), 1, torch.nn.Tanh).double()
+        >>> loss = lb.networks.network_loss(module, (x, x**2), torch.nn.functional.mse_loss, l2=1e-3)
+        >>> first, second = (loss.to_module(point) for point in loss.initial_parameters(2))  # imagine that you have trained them
+        >>> minima = lb.minima_of(loss, [first, second.state_dict()])
         >>> minima.converged
         tensor([False, False])
         >>> lb.find_minima(loss, minima.points).converged
