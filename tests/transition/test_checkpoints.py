@@ -14,7 +14,7 @@ import pytest
 import torch
 
 import lossbarcode as lb
-from lossbarcode.transition import _checkpoints
+from lossbarcode.transition import _checkpoints, _connect, _find_minima
 
 CAMEL = lb.functions.SixHumpCamel()
 STARTS = lb.sample(CAMEL, 8, dtype=torch.float64).points
@@ -155,13 +155,15 @@ def test_options_of_one_name_and_another_kind(tmp_path):
 
 
 @pytest.mark.parametrize("place", ["missing/run.pt", "a file/run.pt", ".", 250 * "x"])
-def test_a_bad_place_is_noticed_before_the_run(place, tmp_path):
+def test_a_bad_place_is_noticed_before_the_run(place, tmp_path, monkeypatch):
     (tmp_path / "a file").touch()
 
-    def never(x):
+    def never(*_):
         raise AssertionError
 
-    for run in (lambda **o: lb.find_minima(never, STARTS, **o), lambda **o: lb.connect(never, MINIMA, **o)):
+    for module in (_find_minima, _connect):
+        monkeypatch.setattr(module, "drive", never)
+    for run in (descend, connect):
         with pytest.raises(
             ValueError, match=r"checkpoint: expected a file in a folder that can be written to, got .*; make the folder or name"
         ):
