@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -131,15 +132,15 @@ def test_a_file_cannot_run_code(save, tmp_path):
 
 
 def test_options_are_not_mixed_up(tmp_path):
-    """Written one after the other without separators, these are the same."""
-    path = tmp_path / "run.pt"
-    connect(initial_images=9, steps_per_round=20, max_rounds=1, checkpoint=path)
+    """Written one after the other without separators, 11, 21 and 112, 1 are the same."""
+    path, options = tmp_path / "run.pt", {"initial_images": 11, "steps_per_round": 21, "max_rounds": 1, "checkpoint": tmp_path / "run.pt"}
+    connect(**options)
     with pytest.raises(ValueError, match=f"{ANOTHER_RUN} in .*run.pt, which differs in initial_images, steps_per_round; delete it"):
-        connect(initial_images=92, steps_per_round=0 + 1, max_rounds=1, checkpoint=path)
+        connect(**{**options, "initial_images": 112, "steps_per_round": 1})
     with pytest.raises(ValueError, match=f"{ANOTHER_RUN} .* differs in pairs;"):
-        connect(pairs=[[0, 1]], initial_images=9, steps_per_round=20, max_rounds=1, checkpoint=path)
+        connect(pairs=[[0, 1]], **options)
     with pytest.raises(ValueError, match=f"{ANOTHER_RUN} .* differs in loss;"):
-        lb.connect(lambda x: 2 * CAMEL(x), MINIMA, initial_images=9, steps_per_round=20, max_rounds=1, checkpoint=path)
+        lb.connect(lambda x: 2 * CAMEL(x), replace(MINIMA, values=2 * MINIMA.values), **options)
     with pytest.raises(ValueError, match=f"{ANOTHER_RUN} .* differs in points,"):
         descend(checkpoint=path)
 
