@@ -85,7 +85,7 @@ def network_bars(
         minima = minima.aligned(loss)
     paths = connect(loss, minima, initial_images=initial_images, max_rounds=max_rounds, checkpoint=paths_file)
     for file in files:
-        file.unlink()
+        file.unlink(missing_ok=True)  # it is not there if the disk was full
     errors = cast("Tensor", minima.test_error)  # it was asked for
     means = {"mean_loss": float(minima.values.mean()), "mean_test_error": float(errors.mean())}
     return [{"parameters": loss.n_parameters, **row, **means} for row in bar_rows(paths)]

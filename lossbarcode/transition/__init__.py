@@ -1,16 +1,17 @@
 """Route 3: from a network to minima that training finds, and the paths between them.
 
 In: a loss with gradients, and starts. Out: :class:`Minima` and :class:`Paths`, whose graph bounds the passes from above. Read in the
-order ``_training`` and ``_descent`` (how minima are found), ``_find_minima`` and ``_minima``; then ``_polylines`` and ``_strings`` (how
-paths relax), ``_saddles`` (what their tops are), ``_connect`` and ``_paths``. ``_checkpoints`` drives both to their end.
+order ``_training`` and ``_descent`` (how minima are found), ``_find_minima``, ``_minima`` and ``_minima_of``; then ``_polylines`` and
+``_strings`` (how paths relax), ``_saddles`` (what their tops are), ``_connect`` and ``_paths``. ``_checkpoints`` drives both to their end.
 """
 
 from ._connect import connect
 from ._find_minima import find_minima
 from ._minima import Minima
+from ._minima_of import minima_of
 from ._paths import Paths
 from ._saddles import SaddleEvidence
 from ._subgradient import subgradient_norm
 from ._training import TrainingSchedule
 
-__all__ = ["Minima", "Paths", "SaddleEvidence", "TrainingSchedule", "connect", "find_minima", "subgradient_norm"]
+__all__ = ["Minima", "Paths", "SaddleEvidence", "TrainingSchedule", "connect", "find_minima", "minima_of", "subgradient_norm"]

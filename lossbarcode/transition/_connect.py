@@ -63,7 +63,8 @@ def connect(
         periodic: which axes are periodic, with the width of the box as the period; one answer for all or one per axis; default: those of
             the minima, or ``loss.periodic``. A path leads to the nearest image of its other end, so its images may lie outside the box; a
             lower pass the other way around is not looked for.
-        checkpoint: file in which the state is kept; an interrupted run resumes from it, to the same result.
+        checkpoint: file in which the state is kept; an interrupted run resumes from it, to the same result, and a finished one goes on with
+            more ``max_rounds``.
         progress: show a progress bar; default: when it takes over two seconds.
 
     Returns:
@@ -73,8 +74,12 @@ def connect(
     Raises:
         ValueError: if there are fewer than two minima, if their values are not those of this loss, if the loss of a row depends on other
             rows, if it is NaN or -inf on a path, if a pair names a minimum that is not there, if options are out of range, if the box has
-            another number of axes than the minima, if its width is not the period, or if the checkpoint is that of another run.
+            another number of axes than the minima, if its width is not the period, or if the
+            checkpoint is that of another run, is damaged, or cannot be written there.
         MemoryError: if the images would not fit into memory.
+
+    Warns:
+        UserWarning: if the checkpoint can no longer be written.
 
     Source:
         Paths and the part of the gradient that moves them are those of :cite:t:`barannikov2020loss`.
@@ -110,12 +115,13 @@ def connect(
     ends = minima.points[pairs]
     if box is not None and axes is not None:
         ends[:, 1] = nearest_image(ends[:, 1], ends[:, 0], box, axes)
-    options = (pairs, initial_images, steps_per_round, max_rounds, height_tolerance, adaptive, box, axes)
-    file = Checkpoint(checkpoint, loss, minima.points, *options)
+    options = {"pairs": pairs, "initial_images": initial_images, "steps_per_round": steps_per_round, "adaptive": adaptive}
+    file = Checkpoint(checkpoint, loss, minima.points, **options, height_tolerance=height_tolerance, bounds=box, periodic=axes)
     _, saved = file.load(minima.points.device) or ("", {})
     if height_tolerance is None:
         height_tolerance = thousandth_of_straight_lines(loss, ends, minima.values[pairs].amin(1), pairs)
     state = StringState(**saved) if saved else StringState.straight_lines(loss, ends, pairs, initial_images, height_tolerance)
+    file.check_limit(max_rounds, "max_rounds", state.n_rounds)
     steps = relax(
         loss,
         state,

@@ -56,7 +56,8 @@ def find_minima(
             bounds the lowest eigenvalue from above.
         test_error: ``[k d] -> [k]``, for example ``lambda points: loss.error_rate(points, test)``.
         seed: of the order of the data in training.
-        checkpoint: file in which the state is kept; an interrupted run resumes from it, to the same result.
+        checkpoint: file in which the state is kept; an interrupted run resumes from it, to the same result, and a finished one goes on with
+            more ``max_steps``.
         progress: show a progress bar; default: when it takes over two seconds.
 
     Returns:
@@ -65,10 +66,12 @@ def find_minima(
     Raises:
         ValueError: if the starts are not points of the loss, if a loss or gradient there is not finite, if the loss of a row depends on
             other rows, if options are out of range, if the box has another number of axes than the starts, if its width is not the
-            period, if there is a training schedule but no data, or if the checkpoint is that of another run.
+            period, if there is a training schedule but no data, or if the
+            checkpoint is that of another run, is damaged, or cannot be written there.
 
     Warns:
-        UserWarning: if descents met a loss of NaN or -inf. They end where they were before, and have not converged.
+        UserWarning: if descents met a loss of NaN or -inf: they end where they were before, and have not converged; or if the checkpoint
+            can no longer be written.
 
     Source:
         Limited-memory quasi-Newton descent with the line search of Lewis and Overton, which copes with kinks as ReLU has them.
@@ -89,7 +92,8 @@ def find_minima(
     bounds = getattr(loss, "bounds", None) if bounds is None else bounds
     box, axes, faces = box_of_points(loss, bounds, periodic, starts)
     check_rows_independent(loss, project_to_box(starts, faces))
-    file = Checkpoint(checkpoint, loss, starts, training, gradient_tolerance, max_steps, seed, box, axes)
+    options = {"training": training, "gradient_tolerance": gradient_tolerance, "seed": seed, "bounds": box, "periodic": axes}
+    file = Checkpoint(checkpoint, loss, starts, **options)
     kind, saved = file.load(starts.device) or ("", {})
     if kind == DescentState.__name__:
         state = DescentState(**saved)
@@ -101,6 +105,7 @@ def find_minima(
             drive(train(data_loss, trained, training, seed, progress), trained, file)
             points = trained.points
         state = DescentState.begin(loss, points)
+    file.check_limit(max_steps, "max_steps", state.n_steps)
     drive(descend(loss, state, gradient_tolerance, max_steps, faces, progress), state, file)
     if state.undefined.any():
         rows = state.undefined.nonzero().squeeze(1)

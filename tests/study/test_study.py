@@ -1,6 +1,7 @@
 """The workshop: what tables hold, their provenance, what an interruption leaves, statistics and verdicts."""
 
 import io
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -148,6 +149,17 @@ def test_bars_of_a_network_are_those_of_its_steps(tmp_path):
     assert (found["parameters"] == 14).all()
     as_trained = pd.DataFrame(study.network_bars(module, data, 5, align=False, **options))
     assert as_trained["birth"].min() == found["birth"].min()
+
+
+def test_bars_survive_a_full_disk(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.warns(UserWarning, match="the run goes on"):
+        rows = study.network_bars(small_module(), small_data(), 3, l2=1e-2, max_steps=5, max_rounds=1, checkpoint=tmp_path / "run")
+    assert rows
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_tolerances_of_a_network_depend_on_its_precision():
