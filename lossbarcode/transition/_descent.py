@@ -39,7 +39,7 @@ class DescentState:
         stuck: descents that have ended without a small gradient ``[n]``, bool.
         idle: steps since the loss fell or the gradient got much shorter ``[n]``.
         shortest: shortest gradient since then ``[n]``.
-        undefined: descents that met a loss of NaN or -inf, and ended where they were before ``[n]``, bool.
+        undefined: descents that met a loss of NaN or -inf ``[n]``, bool.
         n_steps: steps that are done.
     """
 
@@ -137,8 +137,8 @@ def take_step(loss: Loss, state: DescentState, box: Bounds | None) -> None:
     shorter = norm < 0.9 * state.shortest
     state.shortest = torch.where(shorter, norm, state.shortest)
     state.idle = torch.where(lower | shorter, 0, state.idle + 1)
-    state.stuck = (~found.moved & no_descent_direction) | (state.idle >= PATIENCE) | found.undefined
-    state.undefined = found.undefined
+    state.stuck = (~found.moved & no_descent_direction) | (state.idle >= PATIENCE) | found.unbounded
+    state.undefined |= found.undefined | found.unbounded
     state.points, state.values, state.gradient = found.points, found.values, gradient
 
 
@@ -176,22 +176,26 @@ def two_loop_recursion(gradient: Points, history_s: Tensor, history_y: Tensor) -
 
 
 class LineSearchResult(NamedTuple):
-    """Points, losses and gradients after the step, whether there was one ``[n]``, and whether a loss of NaN or -inf ended it ``[n]``."""
+    """Points, losses and gradients after the step; whether there was one, whether a loss was NaN on the way, and -inf ``[n]`` each."""
 
     points: Points
     values: Values
     gradient: Points
     moved: Tensor
     undefined: Tensor
+    unbounded: Tensor
 
 
 def line_search(
     loss: Loss, points: Points, values: Values, slope: Points, direction: Points, length: Values, box: Bounds | None
 ) -> LineSearchResult:
-    """Steps for which the loss falls enough and the slope has risen enough (the weak Wolfe conditions), from first lengths."""
+    """Steps for which the loss falls enough and the slope has risen enough (the weak Wolfe conditions), from first lengths.
+
+    A step that leads to +inf or NaN, outside the domain, is shortened; one that leads to -inf ends the search where it began.
+    """
     low, high = torch.zeros_like(length), torch.full_like(length, torch.inf)
     nowhere = torch.zeros_like(length, dtype=torch.bool)
-    best = LineSearchResult(points.clone(), values.clone(), slope.clone(), nowhere, nowhere.clone())
+    best = LineSearchResult(points.clone(), values.clone(), slope.clone(), nowhere, nowhere.clone(), nowhere.clone())
     start = (direction * slope).sum(1)
     rounding = ROUNDOFF_ULPS * torch.finfo(values.dtype).eps * values.abs()
     rows = torch.arange(len(points), device=points.device)
@@ -199,8 +203,9 @@ def line_search(
         wanted = points[rows] + length[rows, None] * direction[rows]
         trial = project_to_box(wanted, box)
         value, gradient = value_and_gradient(loss, trial)
-        undefined = ~(value > -torch.inf)
-        best.undefined[rows] = undefined
+        best.undefined[rows] |= value.isnan()
+        unbounded = value == -torch.inf
+        best.unbounded[rows] = unbounded
         fall = 1e-4 * length[rows] * start[rows]
         falls = (value <= values[rows] + fall + rounding[rows]) & gradient.isfinite().all(1)
         rises = ((gradient * direction[rows]).sum(1) >= 0.9 * start[rows]) | (trial != wanted).any(1)
@@ -209,11 +214,11 @@ def line_search(
             column[better] = found
         high[rows[~falls]] = length[rows[~falls]]
         low[better] = length[better]
-        rows = rows[~((falls & rises) | undefined)]
+        rows = rows[~((falls & rises) | unbounded)]
         if not len(rows):
             break
         bounded = high[rows] < torch.inf
         length[rows] = torch.where(bounded, (low[rows] + high[rows]) / 2, 2 * low[rows])
     for column, before in zip(best[:4], (points, values, slope, nowhere), strict=True):  # what led to such a place counts for nothing
-        column[best.undefined] = before[best.undefined]
+        column[best.unbounded] = before[best.unbounded]
     return best

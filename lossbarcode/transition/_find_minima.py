@@ -110,8 +110,8 @@ def find_minima(
     if state.undefined.any():
         rows = state.undefined.nonzero().squeeze(1)
         warnings.warn(
-            f"{len(rows)} of {len(starts)} descents met a loss of NaN or -inf, the first from start {int(rows[0])}; they end there and "
-            "have not converged; mend the loss, or let it return +inf outside its domain",
+            f"{len(rows)} of {len(starts)} descents met a loss of NaN or -inf, the first from start {int(rows[0])}; NaN was taken for "
+            "the outside of the domain, and -inf ended a descent; mend the loss, or let it return +inf outside its domain",
             stacklevel=2,
         )
     slope, active = projected_gradient(state, faces)

@@ -23,7 +23,7 @@ from torch.utils.data import Dataset
 from ..._support.checks import check_count
 from ..._support.types import AnyArray, Points, Values
 from .._derivatives import double_backward, hessian_by_columns, twice_differentiable
-from .._protocols import check_differentiable, name_of
+from .._protocols import gradient_by_autograd, name_of
 from ._batches import Batch, arguments, as_batch, collect, compared_with, count_rows, select_rows, slices
 from ._parameters import ParameterVector, State
 from ._probing import allows_vmap, check_mean, networks_that_fit
@@ -231,11 +231,9 @@ class NetworkLoss:
                 x = chunk.clone().requires_grad_()
                 with torch.enable_grad():
                     losses = self._losses(x, batch)
-                if batch is not None:
-                    check_differentiable(losses)
                 value += weight * losses.detach()
-                if losses.requires_grad:
-                    slope += weight * torch.autograd.grad(losses.sum(), x)[0]
+                if batch is not None or losses.requires_grad:  # a penalty may be a constant
+                    slope += weight * gradient_by_autograd(losses, x)
         return values, gradient
 
     def _parts(self) -> Iterator[tuple[Batch | None, float]]:
