@@ -17,7 +17,7 @@ from .._support.machine import check_memory
 from .._support.progress import tqdm_options
 from .._support.types import AnyArray, Values
 from ..losses._boxes import box_for, box_in, check_periodic
-from ..losses._protocols import Loss, check_loss_output, name_of
+from ..losses._protocols import Loss, check_loss_output, check_rows_independent, name_of
 from ._basins import memory_of_basins
 from ._points import Method, PointSource, choose_points
 from ._samples import Samples
@@ -63,7 +63,7 @@ def sample(
 
     Raises:
         ValueError: if the box is missing or empty, if n is not positive or the method unknown, if the loss returns
-            another shape, dtype or device than asked for, or if a loss is NaN or -inf.
+            another shape, dtype or device than asked for, or lets rows depend on each other, or if a loss is NaN or -inf.
         MemoryError: if the losses (and the points, where they are stored) would not fit into memory.
 
     Source:
@@ -92,6 +92,7 @@ def evaluate(loss: Loss, points: PointSource, chunk_size: int, dtype: torch.dtyp
     # Whoever samples wants basins next, and should not hear only then that these do not fit.
     need = n * dtype.itemsize + max(8 * chunk_size * points.shape[1] * dtype.itemsize, memory_of_basins(n, device))
     check_memory(need, device, f"losses of {n:,} samples and their basins", "use fewer samples or float32")
+    check_rows_independent(loss, points[torch.tensor([0, n - 1])])
     values = torch.empty(n, dtype=dtype, device=device)
     with torch.no_grad(), tqdm(total=n, desc="loss", unit="point", unit_scale=True, **tqdm_options(progress)) as bar:
         for start in range(0, n, chunk_size):

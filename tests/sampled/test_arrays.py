@@ -64,7 +64,7 @@ def test_data_frames_bring_names_and_coordinates():
 def test_coordinates_that_are_not_even_are_kept():
     sweep = pd.DataFrame(LOSSES, index=["sgd", "adam"], columns=pd.Index([1.0, 0.1, 0.001], name="rate"))
     samples = lb.from_grid(sweep)
-    assert samples.axis_names == ("x0", "rate")
+    assert samples.axis_names == ("axis 0", "rate")
     assert samples.points[:].tolist() == [[0, 1], [0, 0.1], [0, 0.001], [1, 1], [1, 0.1], [1, 0.001]]
     assert samples.bounds.tolist() == [[0, 1], [0.001, 1]]
     assert lb.barcode(samples).to_gudhi() == [(0, (0.0, math.inf))]
@@ -208,7 +208,7 @@ def test_a_run_whose_basins_cannot_fit_is_refused_before_it_samples():
         memory = mock.Mock(available=available)
         with mock.patch.object(machine.psutil, "virtual_memory", return_value=memory), pytest.raises(MemoryError, match=message):
             lb.sample(loss, n, bounds=[(0, 1)], method="lattice", dtype=torch.float32)
-    assert calls == [1 << 18]
+    assert calls == [1]
 
 
 def test_one_call_for_angles():
