@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from .._support.checks import FLOATS, check_count
 from .._support.types import AnyArray
-from ..losses._boxes import box_for
+from ..losses._boxes import box_for, check_periodic
 from ..losses._protocols import Loss, name_of
 from ._classification import classify
-from ._critical_points import CriticalPoints, cap_degenerate, nearest_known, new_points, same_place
+from ._critical_points import CriticalPoints, cap_degenerate, nearest_known, new_points
 from ._flow import integrate_lines
 from ._morse_complex import MorseComplex
 from ._search import corners, search
@@ -25,6 +27,7 @@ def morse_complex(
     loss: Loss,
     bounds: AnyArray | None = None,
     *,
+    periodic: bool | Sequence[bool] | None = None,
     starts: int = 4096,
     rounds: int = 64,
     seed: int = 0,
@@ -40,6 +43,8 @@ def morse_complex(
     Args:
         loss: pure batched callable, points ``[n d]`` to losses ``[n]``, twice differentiable by autograd.
         bounds: the box ``[d 2]``; default ``loss.bounds``.
+        periodic: which axes are periodic, with the width of the box as the period; one answer for all or one per axis; default
+            ``loss.periodic``, or none. A periodic axis has no faces, and gradient lines run through its seam.
         starts: random starts per round, or four times the number of known points if that is more. An equal number is made from known
             points.
         rounds: the most rounds.
@@ -80,7 +85,7 @@ def morse_complex(
         raise ValueError(f"bounds: expected at most {MAX_PARAMETERS} parameters, got {d}; use the sampled route, or fix some parameters")
     starts, rounds = check_count(starts, "starts"), check_count(rounds, "rounds")
     generator = torch.Generator().manual_seed(seed)
-    cube_loss = UnitCubeLoss(loss, box)
+    cube_loss = UnitCubeLoss(loss, box, check_periodic(loss, periodic, box))
     check_smooth(cube_loss, generator)
     check_hessian(cube_loss, generator)
     found = classify(cube_loss, *corners(cube_loss))
@@ -94,7 +99,7 @@ def morse_complex(
         if searched == MAX_SEARCHES or not ((new.index >= 0).any() or (len(new) and (found.index >= 0).all())):
             break
         found = cap_degenerate(found.join(new))
-    return MorseComplex(cube_loss.place(found.unit), found.values, found.index, separatrices, box, name_of(loss))
+    return MorseComplex(cube_loss.place(found.unit), found.values, found.index, separatrices, box, cube_loss.periodic, name_of(loss))
 
 
 def trace_separatrices(loss: UnitCubeLoss, found: CriticalPoints, progress: bool | None) -> tuple[Separatrices, CriticalPoints]:
@@ -113,11 +118,12 @@ def trace_separatrices(loss: UnitCubeLoss, found: CriticalPoints, progress: bool
         lines = integrate_lines(loss, found.unit[start], ESCAPE_DISTANCE * loss.eps**0.25 * direction, up=up, progress=progress)
         target = (found.index == (loss.dimension if up else 0)).nonzero().squeeze(1)
         end = torch.where(lines.left, -1, -2)
-        row, known = nearest_known(lines.end, found.unit[target], 2 * same_place(loss))
+        row, known = nearest_known(lines.end, found.unit[target], loss)
         known &= lines.converged
         end[known] = target[row[known]]
         unit = lines.end[lines.converged & ~known]
-        new = new.join(new_points(classify(loss, unit, (unit > 0) & (unit < 1)), found.join(new), loss))
+        free = (unit > 0) & (unit < 1) | loss.periodic
+        new = new.join(new_points(classify(loss, unit, free), found.join(new), loss))
         columns.append((loss.place(lines.unit), lines.line + n_lines, start, end, torch.full_like(start, up, dtype=torch.bool)))
         n_lines += len(start)
     return Separatrices(*(torch.cat(column) for column in zip(*columns, strict=True))), new

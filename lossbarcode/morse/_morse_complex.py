@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from .._support.types import AnyArray
@@ -20,8 +20,8 @@ from ..barcodes._canonical_form import boundary_of_boundary
 from ..barcodes._graph import Graph
 from ..barcodes._read_off import bars_of_pairs
 from ..barcodes._source import Source
-from ._critical_points import euler_sum
-from ._loops import loops
+from ._critical_points import euler_number, euler_sum
+from ._loops import higher_pairs
 from ._separatrices import Separatrices
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class MorseComplex(Source):
     """Critical points of a loss on a box and the gradient lines between them.
 
     A point on a face of the box is critical if the loss restricted to the face is, and if it grows inwards; its index is
-    that of the restriction.
+    that of the restriction. Periodic axes have no faces: with one of them the domain is a cylinder, with two a torus.
 
     Attributes:
         points: critical points, ascending in value ``[c d]``.
@@ -45,6 +45,7 @@ class MorseComplex(Source):
             the Hessian does not determine it.
         separatrices: gradient lines from the points of index 1.
         bounds: the box ``[d 2]``.
+        periodic: which of its axes are periodic ``[d]``.
         name: of the loss.
     """
 
@@ -53,6 +54,7 @@ class MorseComplex(Source):
     index: Int[Tensor, " c"]
     separatrices: Separatrices
     bounds: Float[Tensor, "d 2"]
+    periodic: Bool[Tensor, " d"]
     name: str = ""
 
     @cached_property
@@ -74,16 +76,19 @@ class MorseComplex(Source):
 
     @property
     def euler_deficit(self) -> int:
-        """1, the Euler characteristic of a box, minus the sum of (-1)^index over the points that are not degenerate."""
-        return 1 - euler_sum(self.index)
+        """The Euler characteristic of the domain minus the sum of (-1)^index over the points that are not degenerate.
+
+        It is 1 for a box, and 0 if an axis is periodic: the product of 1 for every interval and 0 for every circle.
+        """
+        return euler_number(self.periodic) - euler_sum(self.index)
 
     @property
     def completeness(self) -> Completeness:
         """Whether this list of critical points can be complete, by the sum of (-1)^index and by the separatrices.
 
-        - ``"complete"``: the sum is 1, as it is on every box, and all separatrices converge and join all minima. That is necessary, not
-          sufficient: if both a minimum and a saddle are missing, this may go unnoticed.
-        - ``"incomplete"``: the sum is not 1 (see ``euler_deficit``), a separatrix did not converge, or the minima are not all joined.
+        - ``"complete"``: the sum is 1, as it is on every box, or 0 if an axis is periodic, and all separatrices converge and join all
+          minima. That is necessary, not sufficient: if both a minimum and a saddle are missing, this may go unnoticed.
+        - ``"incomplete"``: the sum is another (see ``euler_deficit``), a separatrix did not converge, or the minima are not all joined.
         - ``"unknown"``: there are degenerate points, with which the sum means nothing.
         """
         if (self.index < 0).any():
@@ -104,7 +109,10 @@ class MorseComplex(Source):
         return f"bars may be missing: {self!r}; use more starts or rounds, and compare with the sampled route"
 
     def bars_of_degree(self, degree: int) -> Barcode:
-        """The bars of degree 1 of a complex of two parameters; with one or two parameters there are no bars of other degrees above 0.
+        """The bars of degree 1 or 2 of a complex of one or two parameters; there are none of higher degrees.
+
+        A bar of degree 1 that never ends is a loop around a periodic axis: a torus has two, a cylinder or a circle one, a box none. Only
+        a torus has a bar of degree 2, which never ends.
 
         Raises:
             ValueError: if there are more than two parameters.
@@ -115,8 +123,10 @@ class MorseComplex(Source):
                 f"barcode: expected, for degree {degree}, a MorseComplex of one or two parameters, got {d}: above two, "
                 "gradient lines between points of higher index come in families; use lb.sample(..., method='grid')"
             )
-        pairs = loops(self.values, self.index, self.separatrices) if degree == 1 and d == 2 else []
-        return bars_of_pairs(self.values, pairs, degree, self.name)
+        if degree > d:
+            return bars_of_pairs(self.values, [], degree, self.name)
+        pairs = higher_pairs(self.graph, self.values, self.index, self.separatrices, self.periodic)
+        return bars_of_pairs(self.values, pairs[degree - 1].tolist(), degree, self.name)
 
     def boundary(self) -> list[list[int]]:
         """The boundary of each critical point over Z/2, as rows of the complex: what :func:`canonical_form` takes.
@@ -182,7 +192,7 @@ class MorseComplex(Source):
         d = self.points.shape[1]
         kinds = {-1: "degenerate", 0: "minimum", 1: "1-saddle", d: "maximum"}
         index = self.index.tolist()
-        on_face = ((self.points == self.bounds[:, 0]) | (self.points == self.bounds[:, 1])).any(1)
+        on_face = (((self.points == self.bounds[:, 0]) | (self.points == self.bounds[:, 1])) & ~self.periodic).any(1)
         columns = {
             "value": self.values.cpu().numpy(),
             "index": index,

@@ -1,18 +1,22 @@
 """A loss on the unit cube with gradient and Hessian, and the test that it has them.
 
 In: a loss and its box. Out: :class:`UnitCubeLoss`, which everything in this folder asks for values and derivatives. Places are
-measured in sides of the box (0 to 1 along every axis), so that nothing depends on the units of the parameters.
+measured in sides of the box (0 to 1 along every axis), so that nothing depends on the units of the parameters. A periodic coordinate may
+run on beyond 0 and 1; the loss is only ever asked inside the box.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from .._support.types import Bounds, Points
+from ..losses._boxes import nearest_image, project_to_box, without_periodic_faces, wrap_into_box
 from ..losses._protocols import Loss, check_differentiable, check_loss_output
 
 CHUNK_SIZE = 1 << 14  # places per call: the graph of a Hessian keeps tens of numbers alive per coordinate and operation
@@ -22,10 +26,17 @@ MIN_JUMP = 1e-5  # of the range over the box: smaller jumps are not detected
 
 @dataclass(frozen=True)
 class UnitCubeLoss:
-    """A loss in the coordinates of the unit cube."""
+    """A loss in the coordinates of the unit cube.
+
+    Attributes:
+        loss: in the coordinates of the box.
+        bounds: the box ``[d 2]``.
+        periodic: which axes are periodic ``[d]``.
+    """
 
     loss: Loss
-    bounds: Bounds
+    bounds: Float[Tensor, "d 2"]
+    periodic: Bool[Tensor, " d"]
 
     @property
     def dimension(self) -> int:
@@ -35,10 +46,32 @@ class UnitCubeLoss:
     def eps(self) -> float:
         return torch.finfo(self.bounds.dtype).eps
 
+    @cached_property
+    def cube(self) -> Bounds:
+        """The unit cube as a box ``[d 2]``."""
+        return torch.tensor([0, 1], dtype=self.bounds.dtype, device=self.bounds.device).expand_as(self.bounds)
+
+    @cached_property
+    def faces(self) -> Bounds:
+        """The ends of the cube that stop what moves ``[d 2]``: those of periodic axes are at infinity."""
+        return without_periodic_faces(self.cube, self.periodic)
+
+    def confine(self, unit: Points) -> Points:
+        """Places moved to the nearest face if they lie beyond it."""
+        return project_to_box(unit, self.faces)
+
+    def wrap(self, unit: Points) -> Points:
+        """The same places within the cube."""
+        return wrap_into_box(unit, self.cube, self.periodic)
+
+    def nearest(self, unit: Points, to: Points) -> Points:
+        """The same places, whole sides of the cube further on along periodic axes, where they are nearest to the places ``to``."""
+        return nearest_image(unit, to, self.cube, self.periodic)
+
     def place(self, unit: Points) -> Points:
         """Parameters at places of the cube; its faces are exactly those of the box."""
         low, high = self.bounds.T
-        return low * (1 - unit) + high * unit
+        return wrap_into_box(low * (1 - unit) + high * unit, self.bounds, self.periodic)
 
     def __call__(self, unit: Points, order: int = 2) -> tuple[Tensor, ...]:
         """Losses ``[n]``, gradients ``[n d]`` and, for order 2, Hessians ``[n d d]``.
@@ -94,7 +127,7 @@ def check_smooth(loss: UnitCubeLoss, generator: torch.Generator) -> None:
     middle = torch.rand(N_SEGMENTS, d, dtype=dtype, generator=generator).to(device)
     along = torch.randn(N_SEGMENTS, d, dtype=dtype, generator=generator).to(device)
     along *= SEGMENT_LENGTH / along.norm(dim=1, keepdim=True)
-    low, high = (middle - along / 2).clamp(0, 1), (middle + along / 2).clamp(0, 1)
+    low, high = loss.confine(middle - along / 2), loss.confine(middle + along / 2)
 
     def state(unit: Points) -> Tensor:
         values, gradient = loss(unit, order=1)
