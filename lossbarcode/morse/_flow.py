@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from time import monotonic
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -103,7 +104,7 @@ class QuadraticModel:
         return (reach * matvec(self.vectors.mT, wrong)).norm(dim=1) / step.norm(dim=1)
 
 
-def integrate_lines(loss: UnitCubeLoss, origin: Points, offset: Points, *, up: bool, progress: bool | None) -> Lines:
+def integrate_lines(loss: UnitCubeLoss, origin: Points, offset: Points, *, up: bool, deadline: float, progress: bool | None) -> Lines:
     """Follow the gradient flow from near every origin, at an offset from it, down to a minimum of the box or up to a maximum."""
     sign = -1.0 if up else 1.0
 
@@ -127,7 +128,7 @@ def integrate_lines(loss: UnitCubeLoss, origin: Points, offset: Points, *, up: b
             end[state.line[done]] = state.unit[done]
             converged[state.line[ended]], left[state.line[gone]] = True, True
             bar.update(int(done.sum()))
-            if done.all():
+            if done.all() or monotonic() >= deadline:
                 break
             state.polished = bottom
             state = take_step(loss, evaluate, model, still, forced, rounding).select(~done)
@@ -173,9 +174,7 @@ def stationary_points(evaluate: Evaluate, model: QuadraticModel, loss: UnitCubeL
     return still, bottom, forced
 
 
-def take_step(
-    loss: UnitCubeLoss, evaluate: Evaluate, model: QuadraticModel, still: Tensor, forced: Tensor, rounding: float
-) -> FlowState:
+def take_step(loss: UnitCubeLoss, evaluate: Evaluate, model: QuadraticModel, still: Tensor, forced: Tensor, rounding: float) -> FlowState:
     """One step of every line. A step that the loss does not confirm is not taken, and the next one is shorter."""
     state = model.state
     time = state.time

@@ -47,6 +47,7 @@ class MorseComplex(Source):
         bounds: the box ``[d 2]``.
         periodic: which of its axes are periodic ``[d]``.
         name: of the loss.
+        is_stopped: whether ``max_seconds`` were over before everything was done.
     """
 
     points: Float[Tensor, "c d"]
@@ -56,6 +57,7 @@ class MorseComplex(Source):
     bounds: Float[Tensor, "d 2"]
     periodic: Bool[Tensor, " d"]
     name: str = ""
+    is_stopped: bool = False
 
     @cached_property
     def graph(self) -> Graph:  # pyright: ignore[reportIncompatibleVariableOverride]  # a computed attribute is one, too
@@ -88,13 +90,15 @@ class MorseComplex(Source):
 
         - ``"complete"``: the sum is 1, as it is on every box, or 0 if an axis is periodic, and all separatrices converge and join all
           minima. That is necessary, not sufficient: if both a minimum and a saddle are missing, this may go unnoticed.
-        - ``"incomplete"``: the sum is another (see ``euler_deficit``), a separatrix did not converge, or the minima are not all joined.
+        - ``"incomplete"``: the sum is another (see ``euler_deficit``), a separatrix did not converge, the minima are not all joined, or
+          ``max_seconds`` were over.
         - ``"unknown"``: there are degenerate points, with which the sum means nothing.
         """
         if (self.index < 0).any():
             return "unknown"
-        converged = bool((self.separatrices.end_row > -2).all())
-        whole = self.euler_deficit == 0 and converged and bool((self.index == 0).any()) and n_components(self.graph) == 1
+        if self.is_stopped or self.euler_deficit or (self.separatrices.end_row == -2).any():
+            return "incomplete"
+        whole = bool((self.index == 0).any()) and n_components(self.graph) == 1
         return "complete" if whole else "incomplete"
 
     @property
@@ -106,7 +110,14 @@ class MorseComplex(Source):
         """A warning that bars may be missing, unless the list of critical points is complete."""
         if self.is_complete:
             return None
-        return f"bars may be missing: {self!r}; use more starts or rounds, and compare with the sampled route"
+        degenerate = self.points[self.index < 0]
+        if not len(degenerate):
+            return f"bars may be missing: {self!r}; use more starts, rounds or seconds, and compare with the sampled route"
+        where = [round(t, 6) for t in degenerate[0].tolist()]
+        return (
+            f"bars may be missing: {self!r}; critical points are not isolated, or too flat to be told apart, for example at {where}; "
+            "break the symmetry by a small term, fix a parameter, make the axes of angles periodic, or use the sampled route (lb.sample)"
+        )
 
     def bars_of_degree(self, degree: int) -> Barcode:
         """The bars of degree 1 or 2 of a complex of one or two parameters; there are none of higher degrees.
@@ -216,7 +227,8 @@ class MorseComplex(Source):
         counts = torch.bincount(self.index[self.index >= 0], minlength=2).tolist()
         degenerate = int((self.index < 0).sum())
         points = ", ".join([f"{count} of index {i}" for i, count in enumerate(counts)] + [f"{degenerate} degenerate"] * (degenerate > 0))
-        status = self.completeness + (f", deficit {self.euler_deficit}" if self.completeness == "incomplete" else "")
+        status = "stopped by max_seconds, " * self.is_stopped + self.completeness
+        status += f", deficit {self.euler_deficit}" * (self.completeness == "incomplete")
         return f"MorseComplex({points}; {status}{'; ' + self.name if self.name else ''})"
 
 

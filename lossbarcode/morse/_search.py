@@ -8,6 +8,8 @@ when the number of starts is twice what it was at the last new point.
 
 from __future__ import annotations
 
+from time import monotonic
+
 import torch
 from torch import Tensor
 from tqdm import tqdm
@@ -25,10 +27,16 @@ def search(
     found: CriticalPoints,
     starts: int,
     rounds: int,
+    max_points: int,
+    deadline: float,
     generator: torch.Generator,
     progress: bool | None,
 ) -> CriticalPoints:
-    """Rounds of starts, until the number of starts is twice what it was at the last new point."""
+    """Rounds of starts, until the number of starts is twice what it was at the last new point.
+
+    Raises:
+        ValueError: if there are more than ``max_points`` points that are not degenerate.
+    """
     done, last_news = 0, 0
     with tqdm(total=rounds, desc="critical points", unit="round", **tqdm_options(progress)) as bar:
         for _ in range(rounds):
@@ -36,6 +44,7 @@ def search(
             unit, free = sample_starts(isolated, max(starts, 4 * len(isolated)), loss, generator)
             news = new_points(classify(loss, *newton(loss, unit, free)), found, loss)
             found = cap_degenerate(found.join(news))
+            check_isolated(loss, found, max_points)
             done += len(unit)
             # A degenerate point may be one of a whole valley, in which there are always more.
             if (news.index >= 0).any():
@@ -44,9 +53,26 @@ def search(
             bar.set_postfix_str(f"{len(found)} found", refresh=False)
             # A wrong sum means that a point is missing, so the search goes on for longer. With degenerate points it means nothing.
             patience = 2 if euler_sum(found.index) == euler_number(loss.periodic) or (found.index < 0).any() else 8
-            if done >= patience * last_news and done > len(unit):
+            if (done >= patience * last_news and done > len(unit)) or monotonic() >= deadline:
                 break
     return found
+
+
+def check_isolated(loss: UnitCubeLoss, found: CriticalPoints, max_points: int) -> None:
+    """Refuse more points than ``max_points``, and name the flattest: a valley that rounding makes uneven has ever more of them."""
+    points = found.select(found.index >= 0)
+    if len(points) <= max_points:
+        return
+    size = torch.linalg.eigvalsh(points.hessian).abs()
+    flatness = size.amin(1) / size.amax(1)
+    flattest = int(flatness.argmin())
+    where = [round(t, 6) for t in loss.place(points.unit[flattest]).tolist()]
+    raise ValueError(
+        f"loss: expected at most max_points={max_points:,} critical points, got {len(points):,} and ever more; if critical points are not "
+        f"isolated (a symmetry, a valley), which is most likely at {where}, where the smallest eigenvalue of the Hessian is "
+        f"{float(flatness[flattest]):.0e} of the largest, add a small term that breaks the symmetry, or fix a parameter; otherwise raise "
+        "max_points, take a smaller box, or use the sampled route (lb.sample)"
+    )
 
 
 def corners(loss: UnitCubeLoss) -> tuple[Points, Tensor]:

@@ -115,6 +115,22 @@ def hessian_row(slope: Tensor, places: Points, last: bool) -> Tensor:
     return torch.autograd.grad(slope.sum(), places, retain_graph=not last, materialize_grads=True)[0]
 
 
+def check_dimension(loss: UnitCubeLoss) -> None:
+    """Refuse a box whose points the loss cannot take.
+
+    Raises:
+        ValueError: if the loss fails in the middle of the box as it does when tensors do not fit each other.
+    """
+    try:
+        with torch.no_grad():
+            loss.loss(loss.place(loss.cube.mean(1)[None]))
+    except (RuntimeError, IndexError) as error:
+        raise ValueError(
+            f"bounds: expected one (low, high) for each parameter of the loss, got {loss.dimension} of them, and a loss that fails on "
+            f"points [1 {loss.dimension}]: {error}; pass as many as the loss has parameters"
+        ) from error
+
+
 def check_smooth(loss: UnitCubeLoss, generator: torch.Generator) -> None:
     """Refuse a loss with kinks or jumps.
 
@@ -153,9 +169,10 @@ def check_smooth(loss: UnitCubeLoss, generator: torch.Generator) -> None:
         worst = int(jump.argmax())
         where = [round(t, 6) for t in loss.place(low[worst]).tolist()]
         what = "gradient" if ((at_high - at_low).abs() / scale)[worst].argmax() > 0 else "value"
+        seam = ", and along a periodic axis a period as long as the box is wide" if loss.periodic.any() else ""
         raise ValueError(
             f"loss: expected a function with a continuous gradient, got one whose {what} jumps near {where}; Morse theory needs "
-            "smooth functions, so use the sampled route: lb.barcode(lb.basins(lb.sample(...)))"
+            f"smooth functions{seam}, so use the sampled route: lb.barcode(lb.basins(lb.sample(...)))"
         )
 
 
