@@ -114,7 +114,7 @@ def integrate_lines(loss: UnitCubeLoss, origin: Points, offset: Points, *, up: b
     state = first_state(evaluate, loss.confine(origin + offset))
     count = len(origin)
     end, converged, left = state.unit.clone(), *torch.zeros(2, count, dtype=torch.bool, device=origin.device)
-    rounding = 16 * loss.eps * float(state.values.abs().amax()) if count else 0.0
+    rounding = rounding_of(loss, state) if count else 0.0
     trail = [(state.line, origin), (state.line, state.unit)]
     with tqdm(total=count, desc="gradient lines", unit="line", **tqdm_options(progress)) as bar:
         for _ in range(MAX_STEPS):
@@ -134,6 +134,13 @@ def integrate_lines(loss: UnitCubeLoss, origin: Points, offset: Points, *, up: b
             state = take_step(loss, evaluate, model, still, forced, rounding).select(~done)
             trail.append((state.line, state.unit))
     return Lines(*along_lines(trail), loss.wrap(end), converged, left)
+
+
+def rounding_of(loss: UnitCubeLoss, state: FlowState) -> float:
+    """By how much losses may differ that are equal but for rounding: their own and, in a box far from the origin, that of coordinates."""
+    low, high = loss.bounds.T
+    far = float((torch.maximum(-high, low) / (high - low)).amax().clamp_min(0))
+    return loss.eps * (16 * float(state.values.abs().amax()) + far * float(state.hessian.norm(dim=(1, 2)).amax()))
 
 
 def first_state(evaluate: Evaluate, start: Points) -> FlowState:

@@ -80,6 +80,8 @@ class UnitCubeLoss:
             ValueError: if the loss returns another shape, dtype or device, or something that is not finite, or if autograd cannot
                 differentiate it.
         """
+        if not len(unit):  # losses need not be able to take no points
+            return tuple(unit.new_zeros(0, *[self.dimension] * i) for i in range(order + 1))
         parts = [self.chunk(chunk, order) for chunk in unit.split(CHUNK_SIZE)]
         return tuple(torch.cat(column) for column in zip(*parts, strict=True))
 
