@@ -85,6 +85,12 @@ def morse_complex(
         3 -0.215464  0.543719
         4  2.104250  2.229357
         5  2.104250  2.229357
+        >>> import math
+        >>> torus = lb.morse_complex(lambda x: x.cos().sum(1), [(0, 2 * math.pi)] * 2, periodic=True)
+        >>> torus
+        MorseComplex(1 of index 0, 2 of index 1, 1 of index 2; complete; a loss)
+        >>> lb.barcode(torus, degree=1)  # loops around either angle
+        Barcode(2 bars, 2 infinite)
     """
     if dtype not in FLOATS:
         raise ValueError(f"dtype: expected torch.float32 or torch.float64, got {dtype}")

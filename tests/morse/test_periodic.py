@@ -161,6 +161,25 @@ def test_lines_run_through_the_seam():
     assert (lines.end_row >= 0).all()
 
 
+@pytest.mark.parametrize("periodic", [*DOMAINS, (False, False)])
+def test_map_draws_lines_on_both_sides_of_a_seam(periodic):
+    """No line is drawn through the middle of the map; where one leaves it, another enters, and all steps are there."""
+    found = complex_of(0, periodic)
+    chart = lb.charts.morse_map(found, lb.sample(Ripples(0), 32**2, method="grid")).to_dict()
+    (rows,) = (data for data in chart["datasets"].values() if data and "line" in data[0])
+    places = np.array([(row["x"], row["y"]) for row in rows])
+    line, step = (np.array([row[name] for row in rows]) for name in ("line", "step"))
+    order = np.lexsort([step, line])
+    within = line[order][1:] == line[order][:-1]
+    moves = np.diff(places[order], axis=0)[within]
+    assert np.abs(moves).max() < 0.1
+    assert (np.diff(step[order])[within] == 1).all()
+    outside = ((places < 0) | (places >= 1)) & periodic
+    assert (outside.any(0) == periodic).all()
+    # through a seam there is a step on either side of it, each with one end outside
+    assert within.sum() == len(found.separatrices.saddle_row) * step.max() + outside.any(1).sum() / 2
+
+
 def test_losses_are_asked_inside_the_box_only():
     """So that a table of an angle's losses, interpolated, need not know that it is periodic."""
     asked = []
