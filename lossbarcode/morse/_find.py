@@ -90,7 +90,7 @@ def morse_complex(
         >>> torus
         MorseComplex(1 of index 0, 2 of index 1, 1 of index 2; complete; a loss)
         >>> lb.barcode(torus, degree=1)  # loops around either angle
-        Barcode(2 bars, 2 infinite)
+        Barcode(2 bars, 2 infinite; a loss)
     """
     if dtype not in FLOATS:
         raise ValueError(f"dtype: expected torch.float32 or torch.float64, got {dtype}")
