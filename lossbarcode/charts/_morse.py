@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import altair as alt
 import numpy as np
 import pandas as pd
 import torch
 
 from ..morse._morse_complex import MorseComplex
+from ..morse._separatrices import Separatrices
 from ..sampled._samples import Samples
 from ._bars import MAX_ROWS, MINIMUM, SADDLE, check_record, layered
 from ._plane import Plane, plane_of, shaded_loss
@@ -22,7 +25,7 @@ def morse_map(morse: MorseComplex, samples: Samples, *, width: int = 380, height
     """The plane of a loss of two parameters: its critical points and the separatrices that join them.
 
     White lines descend from the saddles to the minima; blue lines ascend to the maxima or leave the box, and separate the basins of the
-    minima. A click in the legend highlights the points of one kind.
+    minima. A line through the seam of a periodic axis goes on at its other end. A click in the legend highlights the points of one kind.
 
     Args:
         morse: the complex of a loss of two parameters.
@@ -94,12 +97,13 @@ def morse_map(morse: MorseComplex, samples: Samples, *, width: int = 380, height
 
 def lines_frame(morse: MorseComplex, plane: Plane) -> tuple[pd.DataFrame, str]:
     """Places at equal distances along the lines, as rows for charts, and a text that says how many of how many lines they are."""
-    lines = morse.separatrices
+    lines = unwound(morse)
     total = len(lines.saddle_row)
-    shown = min(total, MAX_ROWS // 3)
+    most = MAX_ROWS // (3 if morse.periodic.any() else 1)  # a step through a seam is drawn three times
+    shown = min(total, most // 3)
     first = torch.searchsorted(lines.line_of_point, torch.arange(shown + 1, device=lines.line_of_point.device)).tolist()
     places = pd.DataFrame(plane.columns(lines.points)).to_numpy()
-    each = max(3, min(60, MAX_ROWS // max(shown, 1)))
+    each = max(3, min(60, most // max(shown, 1)))
     parts = []
     for line in range(shown):
         along = places[first[line] : first[line + 1]]
@@ -109,4 +113,31 @@ def lines_frame(morse: MorseComplex, plane: Plane) -> tuple[pd.DataFrame, str]:
         parts.append(pd.DataFrame({"line": line, "step": range(each), "direction": LINES[int(lines.is_ascending[line])], **coordinates}))
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"line": [], "step": [], "direction": [], "x": [], "y": []})
     points = f"{len(morse.index):,} critical points"
-    return table, f"{points}, {total:,} lines" if shown == total else f"{points}, {shown:,} of {total:,} lines"
+    return cut_at_seams(table, morse), f"{points}, {total:,} lines" if shown == total else f"{points}, {shown:,} of {total:,} lines"
+
+
+def unwound(morse: MorseComplex) -> Separatrices:
+    """The separatrices as lines without jumps, which run on beyond the box where they cross the seam of a periodic axis."""
+    lines, (low, high) = morse.separatrices, morse.bounds.T
+    turns = torch.zeros_like(lines.points)
+    turns[1:] = -(lines.points.diff(dim=0) / (high - low)).round() * morse.periodic
+    turns[1:][lines.line_of_point.diff() > 0] = 0
+    turns = turns.cumsum(0)
+    first = torch.searchsorted(lines.line_of_point, lines.line_of_point)
+    return replace(lines, points=lines.points + (turns - turns[first]) * (high - low))
+
+
+def cut_at_seams(table: pd.DataFrame, morse: MorseComplex) -> pd.DataFrame:
+    """Lines in the plane, each a line of its own wherever it enters the box anew. The step through a seam is drawn on both sides of it."""
+    low, high = morse.bounds.double().cpu().numpy().T
+    places = table[["x", "y"]].to_numpy(dtype=float)
+    box = np.floor((places - low) / (high - low)) * morse.periodic.cpu().numpy()
+    line = table["line"].to_numpy()
+    same = line[1:] == line[:-1]
+    entered = same & (box[1:] != box[:-1]).any(1)
+    piece = np.append(0, (entered | ~same).cumsum())[: len(line)]
+    after = entered.nonzero()[0] + 1
+    rows = np.concatenate([np.arange(len(line)), after, after - 1])
+    drawn_with = np.concatenate([np.arange(len(line)), after - 1, after])
+    x, y = (places[rows] - box[drawn_with] * (high - low)).T
+    return table.iloc[rows].assign(line=piece[drawn_with], x=x, y=y)

@@ -6,13 +6,14 @@ narrowest valley and, near its end, is a Newton step. It is taken only if loss a
 the model predicts and the loss falls, so that no step crosses a ridge.
 
 Downwards the flow is confined to the box: a coordinate that would leave is held at the end of the box. Upwards a line that
-leaves the box has ended, because no maximum of Morse theory on the box lies beyond.
+leaves the box has ended, because no maximum of Morse theory on the box lies beyond. Along periodic axes lines run on beyond 0 and 1.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from time import monotonic
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -40,9 +41,9 @@ class Lines:
     """Lines in the unit cube.
 
     Attributes:
-        unit: places along all lines, one line after the other ``[p d]``.
+        unit: places along all lines, one line after the other ``[p d]``; not wrapped into the cube.
         line: the line of each place ``[p]``.
-        end: where each line ends ``[m d]``.
+        end: where each line ends ``[m d]``, within the cube.
         converged: whether that is a critical point ``[m]``; if not, the line has left the box or could not be continued.
         left: whether it has left the box ``[m]``.
     """
@@ -103,21 +104,21 @@ class QuadraticModel:
         return (reach * matvec(self.vectors.mT, wrong)).norm(dim=1) / step.norm(dim=1)
 
 
-def integrate_lines(loss: UnitCubeLoss, origin: Points, offset: Points, *, up: bool, progress: bool | None) -> Lines:
+def integrate_lines(loss: UnitCubeLoss, origin: Points, offset: Points, *, up: bool, deadline: float, progress: bool | None) -> Lines:
     """Follow the gradient flow from near every origin, at an offset from it, down to a minimum of the box or up to a maximum."""
     sign = -1.0 if up else 1.0
 
     def evaluate(unit: Points, order: int = 2) -> tuple[Tensor, ...]:
         return tuple(sign * part for part in loss(unit, order))
 
-    state = first_state(evaluate, (origin + offset).clamp(0, 1))
+    state = first_state(evaluate, loss.confine(origin + offset))
     count = len(origin)
     end, converged, left = state.unit.clone(), *torch.zeros(2, count, dtype=torch.bool, device=origin.device)
-    rounding = 16 * loss.eps * float(state.values.abs().amax()) if count else 0.0
+    rounding = rounding_of(loss, state) if count else 0.0
     trail = [(state.line, origin), (state.line, state.unit)]
     with tqdm(total=count, desc="gradient lines", unit="line", **tqdm_options(progress)) as bar:
         for _ in range(MAX_STEPS):
-            crossing = leaving_coordinates(state)
+            crossing = active_bounds(state.unit, state.gradient, loss.faces)
             model = QuadraticModel(state, torch.zeros_like(crossing) if up else crossing)
             still, bottom, forced = stationary_points(evaluate, model, loss)
             gone = crossing.any(1) & up
@@ -127,12 +128,19 @@ def integrate_lines(loss: UnitCubeLoss, origin: Points, offset: Points, *, up: b
             end[state.line[done]] = state.unit[done]
             converged[state.line[ended]], left[state.line[gone]] = True, True
             bar.update(int(done.sum()))
-            if done.all():
+            if done.all() or monotonic() >= deadline:
                 break
             state.polished = bottom
-            state = take_step(evaluate, model, still, forced, rounding).select(~done)
+            state = take_step(loss, evaluate, model, still, forced, rounding).select(~done)
             trail.append((state.line, state.unit))
-    return Lines(*along_lines(trail), end, converged, left)
+    return Lines(*along_lines(trail), loss.wrap(end), converged, left)
+
+
+def rounding_of(loss: UnitCubeLoss, state: FlowState) -> float:
+    """By how much losses may differ that are equal but for rounding: their own and, in a box far from the origin, that of coordinates."""
+    low, high = loss.bounds.T
+    far = float((torch.maximum(-high, low) / (high - low)).amax().clamp_min(0))
+    return loss.eps * (16 * float(state.values.abs().amax()) + far * float(state.hessian.norm(dim=(1, 2)).amax()))
 
 
 def first_state(evaluate: Evaluate, start: Points) -> FlowState:
@@ -154,11 +162,6 @@ def along_lines(trail: list[tuple[Rows, Points]]) -> tuple[Points, Rows]:
     return places[moved], line[moved]
 
 
-def leaving_coordinates(state: FlowState) -> Tensor:
-    """Which coordinates are at an end of the unit cube that the flow would cross ``[l d]``."""
-    return active_bounds(state.unit, state.gradient, state.unit.new_tensor([[0, 1]]))
-
-
 def stationary_points(evaluate: Evaluate, model: QuadraticModel, loss: UnitCubeLoss) -> tuple[Tensor, Tensor, Tensor]:
     """Which lines are at a stationary point ``[l]``, which of these are at the bottom ``[l]``, and their steps from there ``[l d]``.
 
@@ -170,7 +173,7 @@ def stationary_points(evaluate: Evaluate, model: QuadraticModel, loss: UnitCubeL
     bottom, forced = torch.zeros_like(still), torch.zeros_like(newton)
     if still.any():
         at = model.state.unit[still], ~model.held[still], model.vectors[still]
-        slopes, directions = slopes_around(lambda unit: evaluate(unit, 1)[1], *at, same_place(loss))
+        slopes, directions = slopes_around(lambda unit: evaluate(loss.confine(unit), 1)[1], *at, same_place(loss))
         lowest = slopes.argmin(1)[:, None, None].expand(-1, 1, newton.shape[1])
         bottom[still] = (slopes >= 0).all(1)
         forced[still] = loss.eps**0.25 * directions.gather(1, lowest).squeeze(1)
@@ -178,7 +181,7 @@ def stationary_points(evaluate: Evaluate, model: QuadraticModel, loss: UnitCubeL
     return still, bottom, forced
 
 
-def take_step(evaluate: Evaluate, model: QuadraticModel, still: Tensor, forced: Tensor, rounding: float) -> FlowState:
+def take_step(loss: UnitCubeLoss, evaluate: Evaluate, model: QuadraticModel, still: Tensor, forced: Tensor, rounding: float) -> FlowState:
     """One step of every line. A step that the loss does not confirm is not taken, and the next one is shorter."""
     state = model.state
     time = state.time
@@ -186,7 +189,7 @@ def take_step(evaluate: Evaluate, model: QuadraticModel, still: Tensor, forced: 
         time = time * (0.9 * MAX_FLOW_STEP / model.flow(time)[0].norm(dim=1)).clamp_max(1)
     (half_step, half_reach), (step, reach) = model.flow(time / 2), model.flow(time)
     step[still], half_step[still] = forced[still], forced[still] / 2
-    half, trial = (state.unit + half_step).clamp(0, 1), (state.unit + step).clamp(0, 1)
+    half, trial = loss.confine(state.unit + half_step), loss.confine(state.unit + step)
     (half_values, half_gradient), found = evaluate(half, 1), evaluate(trial)
     error = torch.maximum(model.error(half, half_gradient, half_reach), model.error(trial, found[1], reach))
     falls = torch.maximum(half_values, found[0]) <= state.values + rounding

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from .._support.types import AnyArray
@@ -20,8 +20,8 @@ from ..barcodes._canonical_form import boundary_of_boundary
 from ..barcodes._graph import Graph
 from ..barcodes._read_off import bars_of_pairs
 from ..barcodes._source import Source
-from ._critical_points import euler_sum
-from ._loops import loops
+from ._critical_points import euler_number, euler_sum
+from ._loops import higher_pairs
 from ._separatrices import Separatrices
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class MorseComplex(Source):
     """Critical points of a loss on a box and the gradient lines between them.
 
     A point on a face of the box is critical if the loss restricted to the face is, and if it grows inwards; its index is
-    that of the restriction.
+    that of the restriction. Periodic axes have no faces: with one of them the domain is a cylinder, with two a torus.
 
     Attributes:
         points: critical points, ascending in value ``[c d]``.
@@ -45,7 +45,9 @@ class MorseComplex(Source):
             the Hessian does not determine it.
         separatrices: gradient lines from the points of index 1.
         bounds: the box ``[d 2]``.
+        periodic: which of its axes are periodic ``[d]``.
         name: of the loss.
+        is_stopped: whether ``max_seconds`` were over before everything was done.
     """
 
     points: Float[Tensor, "c d"]
@@ -53,7 +55,9 @@ class MorseComplex(Source):
     index: Int[Tensor, " c"]
     separatrices: Separatrices
     bounds: Float[Tensor, "d 2"]
+    periodic: Bool[Tensor, " d"]
     name: str = ""
+    is_stopped: bool = False
 
     @cached_property
     def graph(self) -> Graph:  # pyright: ignore[reportIncompatibleVariableOverride]  # a computed attribute is one, too
@@ -74,22 +78,27 @@ class MorseComplex(Source):
 
     @property
     def euler_deficit(self) -> int:
-        """1, the Euler characteristic of a box, minus the sum of (-1)^index over the points that are not degenerate."""
-        return 1 - euler_sum(self.index)
+        """The Euler characteristic of the domain minus the sum of (-1)^index over the points that are not degenerate.
+
+        It is 1 for a box, and 0 if an axis is periodic: the product of 1 for every interval and 0 for every circle.
+        """
+        return euler_number(self.periodic) - euler_sum(self.index)
 
     @property
     def completeness(self) -> Completeness:
         """Whether this list of critical points can be complete, by the sum of (-1)^index and by the separatrices.
 
-        - ``"complete"``: the sum is 1, as it is on every box, and all separatrices converge and join all minima. That is necessary, not
-          sufficient: if both a minimum and a saddle are missing, this may go unnoticed.
-        - ``"incomplete"``: the sum is not 1 (see ``euler_deficit``), a separatrix did not converge, or the minima are not all joined.
+        - ``"complete"``: the sum is 1, as it is on every box, or 0 if an axis is periodic, and all separatrices converge and join all
+          minima. That is necessary, not sufficient: if both a minimum and a saddle are missing, this may go unnoticed.
+        - ``"incomplete"``: the sum is another (see ``euler_deficit``), a separatrix did not converge, the minima are not all joined, or
+          ``max_seconds`` were over.
         - ``"unknown"``: there are degenerate points, with which the sum means nothing.
         """
         if (self.index < 0).any():
             return "unknown"
-        converged = bool((self.separatrices.end_row > -2).all())
-        whole = self.euler_deficit == 0 and converged and bool((self.index == 0).any()) and n_components(self.graph) == 1
+        if self.is_stopped or self.euler_deficit or (self.separatrices.end_row == -2).any():
+            return "incomplete"
+        whole = bool((self.index == 0).any()) and n_components(self.graph) == 1
         return "complete" if whole else "incomplete"
 
     @property
@@ -101,10 +110,20 @@ class MorseComplex(Source):
         """A warning that bars may be missing, unless the list of critical points is complete."""
         if self.is_complete:
             return None
-        return f"bars may be missing: {self!r}; use more starts or rounds, and compare with the sampled route"
+        degenerate = self.points[self.index < 0]
+        if not len(degenerate):
+            return f"bars may be missing: {self!r}; use more starts, rounds or seconds, and compare with the sampled route"
+        where = [round(t, 6) for t in degenerate[0].tolist()]
+        return (
+            f"bars may be missing: {self!r}; critical points are not isolated, or too flat to be told apart, for example at {where}; "
+            "break the symmetry by a small term, fix a parameter, make the axes of angles periodic, or use the sampled route (lb.sample)"
+        )
 
     def bars_of_degree(self, degree: int) -> Barcode:
-        """The bars of degree 1 of a complex of two parameters; with one or two parameters there are no bars of other degrees above 0.
+        """The bars of degree 1 or 2 of a complex of one or two parameters; there are none of higher degrees.
+
+        A bar of degree 1 that never ends is a loop around a periodic axis: a torus has two, a cylinder or a circle one, a box none. Only
+        a torus has a bar of degree 2, which never ends.
 
         Raises:
             ValueError: if there are more than two parameters.
@@ -115,8 +134,10 @@ class MorseComplex(Source):
                 f"barcode: expected, for degree {degree}, a MorseComplex of one or two parameters, got {d}: above two, "
                 "gradient lines between points of higher index come in families; use lb.sample(..., method='grid')"
             )
-        pairs = loops(self.values, self.index, self.separatrices) if degree == 1 and d == 2 else []
-        return bars_of_pairs(self.values, pairs, degree, self.name)
+        if degree > d:
+            return bars_of_pairs(self.values, [], degree, self.name)
+        pairs = higher_pairs(self.graph, self.values, self.index, self.separatrices, self.periodic)
+        return bars_of_pairs(self.values, pairs[degree - 1].tolist(), degree, self.name)
 
     def boundary(self) -> list[list[int]]:
         """The boundary of each critical point over Z/2, as rows of the complex: what :func:`canonical_form` takes.
@@ -182,7 +203,7 @@ class MorseComplex(Source):
         d = self.points.shape[1]
         kinds = {-1: "degenerate", 0: "minimum", 1: "1-saddle", d: "maximum"}
         index = self.index.tolist()
-        on_face = ((self.points == self.bounds[:, 0]) | (self.points == self.bounds[:, 1])).any(1)
+        on_face = (((self.points == self.bounds[:, 0]) | (self.points == self.bounds[:, 1])) & ~self.periodic).any(1)
         columns = {
             "value": self.values.cpu().numpy(),
             "index": index,
@@ -206,7 +227,8 @@ class MorseComplex(Source):
         counts = torch.bincount(self.index[self.index >= 0], minlength=2).tolist()
         degenerate = int((self.index < 0).sum())
         points = ", ".join([f"{count} of index {i}" for i, count in enumerate(counts)] + [f"{degenerate} degenerate"] * (degenerate > 0))
-        status = self.completeness + (f", deficit {self.euler_deficit}" if self.completeness == "incomplete" else "")
+        status = "stopped by max_seconds, " * self.is_stopped + self.completeness
+        status += f", deficit {self.euler_deficit}" * (self.completeness == "incomplete")
         return f"MorseComplex({points}; {status}{'; ' + self.name if self.name else ''})"
 
 

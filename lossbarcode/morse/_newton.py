@@ -52,7 +52,7 @@ def newton(loss: UnitCubeLoss, unit: Points, free: Tensor) -> tuple[Points, Tens
         unit, free, step, size = (t[~small] for t in (unit, free, step, size))
         if not len(unit):
             break
-        unit = (unit + (MAX_NEWTON_STEP / size).clamp_max(1)[:, None] * step).clamp(0, 1)
+        unit = loss.confine(unit + (MAX_NEWTON_STEP / size).clamp_max(1)[:, None] * step)
     places, free = (torch.cat(parts) for parts in zip(*converged, strict=True))
-    inside = ((places >= 0) & (places <= 1)).all(1)
-    return distinct_places(places[inside], free[inside], same_place(loss))
+    inside = (loss.confine(places) == places).all(1)
+    return distinct_places(loss.wrap(places[inside]), free[inside], same_place(loss))

@@ -13,7 +13,8 @@ class Separatrices:
     """Gradient lines from the 1-saddles: down to minima, and in two dimensions up to maxima.
 
     Attributes:
-        points: places along all lines, one line after the other, each from its saddle on ``[p d]``.
+        points: places along all lines, one line after the other, each from its saddle on ``[p d]``. A line through the seam of a
+            periodic axis is a period further on in its next place.
         line_of_point: the line of each place ``[p]``.
         saddle_row: row of each line's saddle in the complex ``[l]``.
         end_row: row of the critical point where it ends ``[l]``; -1: an ascending line that left the box, where there is no

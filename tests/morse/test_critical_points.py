@@ -7,7 +7,9 @@ import lossbarcode as lb
 from lossbarcode.morse._critical_points import MAX_DEGENERATE, CriticalPoints, cap_degenerate, new_points, same_place
 from lossbarcode.morse._unit_cube_loss import UnitCubeLoss
 
-LOSS = UnitCubeLoss(lb.functions.SixHumpCamel(), lb.functions.SixHumpCamel().bounds)
+CAMEL = lb.functions.SixHumpCamel()
+LOSS = UnitCubeLoss(CAMEL, CAMEL.bounds, torch.tensor([False, False]))
+AROUND = UnitCubeLoss(CAMEL, CAMEL.bounds, torch.tensor([True, False]))
 
 
 def points_at(places, index):
@@ -59,3 +61,18 @@ def test_new_points(name):
     places, index, values, indices = PLACES[name]
     new = new_points(points_at(places, index), SEVERAL, LOSS)
     assert (new.values.tolist(), new.index.tolist()) == (values, indices)
+
+
+SEAM = {
+    # places, values (numbers) of those that are new to what is known at (0, 0.2) and (0.5, 0); the first axis is periodic
+    "known across the seam": ([[1 - NEAR, 0.2], [0.5, 1 - NEAR]], [1]),
+    "twice across the seam": ([[NEAR, 0.6], [1 - NEAR, 0.6], [0.7, NEAR], [0.7, 1 - NEAR]], [0, 2, 3]),
+    "far across the seam": ([[APART, 0.6], [1 - APART, 0.6]], [0, 1]),
+}
+
+
+@pytest.mark.parametrize("name", SEAM)
+def test_new_points_across_the_seam_of_a_periodic_axis(name):
+    places, values = SEAM[name]
+    known = points_at([[0.0, 0.2], [0.5, 0.0]], [0, 0])
+    assert new_points(points_at(places, [1] * len(places)), known, AROUND).values.tolist() == values

@@ -395,12 +395,33 @@ BAD = {
     "half precision": (lambda x: x.sum(1), [(0, 1)], {"dtype": torch.float16}, "dtype: expected torch.float32 or torch.float64"),
     "no starts": (lambda x: x.sum(1), [(0, 1)], {"starts": 0}, "starts: expected a whole number of at least 1"),
     "no rounds": (lambda x: x.sum(1), [(0, 1)], {"rounds": 0}, "rounds: expected a whole number of at least 1"),
+    "no points": (lambda x: x.sum(1), [(0, 1)], {"max_points": 0}, "max_points: expected a whole number of at least 1"),
+    "no time": (lambda x: x.sum(1), [(0, 1)], {"max_seconds": 0}, "max_seconds: expected a positive number of seconds, or None"),
+    "time in words": (lambda x: x.sum(1), [(0, 1)], {"max_seconds": "1h"}, "max_seconds: expected a positive number of seconds, or None"),
+    "periodic for three": (
+        lambda x: x.sum(1),
+        [(0, 1)] * 2,
+        {"periodic": [True] * 3},
+        "periodic: expected True, False, or one of them for",
+    ),
+    "too small a box": (
+        lambda x: x[:, 0] * x[:, 2],
+        [(0, 1)] * 2,
+        {},
+        r"for each parameter .* got 2 of them, and a loss that fails on points",
+    ),
+    "too large a box": (
+        lambda x: (x * torch.ones(2, dtype=x.dtype)).sum(1),
+        [(0, 1)] * 3,
+        {},
+        r"for each parameter of the loss, got 3 of them, and a loss that fails on points \[1 3\]: The size of tensor",
+    ),
     "many parameters": (lambda x: x.sum(1), [(0, 1)] * 20, {}, "expected at most 12 parameters, got 20"),
 }
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_input(name):
+def test_bad_input(name, as_users_call):
     loss, bounds, options, message = BAD[name]
     with pytest.raises(ValueError, match=message):
         lb.morse_complex(loss, bounds, **options)
