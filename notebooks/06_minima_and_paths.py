@@ -213,7 +213,8 @@ dots = (
     .transform_filter("datum.image == place")
 )
 flat_map = lb.charts.basin_map(basins, flat_bars, limit=8) + track + ring
-(flat_map | (heights + here + dots).properties(width=260, height=300)).resolve_scale(color="independent").add_params(place)
+both = flat_map | (heights + here + dots).properties(width=260, height=300)
+both.resolve_scale(color="independent", shape="independent", fill="independent").add_params(place)
 
 # %% [markdown]
 # ## Hidden units have no order

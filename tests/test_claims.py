@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.datasets import load_digits
 from tables import RESULTS, ROOT, table
 from torch import nn
 
@@ -681,3 +682,24 @@ def test_the_published_settings_of_08_take_two_days_per_recipe_and_10_gib(epochs
     found = study.published_cost(lb.networks.ResNet9(), torch.zeros(1, 3, 32, 32), 73_257, 1, epochs)
     assert round(found["hours"] / 24) == 2
     assert round(found["GiB"]) == 10
+
+
+# 12
+
+
+def test_the_sweep_of_hyper_parameters_has_one_region_beyond_the_noise_of_the_seed():
+    sweep = table("12_sweep.csv")
+    assert sweep.groupby("seed").size().to_dict() == {0: 441, 1: 441}
+    tables = [np.log10(rows.pivot(index="rate", columns="momentum", values="loss")) for _, rows in sweep.groupby("seed")]
+    bars = [lb.barcode(each) for each in tables]
+    distance = lb.bottleneck_distance(*bars)
+    assert 0.1 < distance < 0.15
+    assert [len(each.longer_than(2 * distance)) for each in bars] == [1, 1]
+    assert [len(each) > 10 for each in bars] == [True, True]
+
+
+def test_holes_of_digits_are_bars_of_their_ink():
+    digits = load_digits()
+    holes = np.array([len(lb.barcode(np.pad(image, 1)).longer_than(5)) - 1 for image in digits.images[:500]])
+    share = {digit: np.mean(holes[digits.target[:500] == digit] == expected) for digit, expected in ((0, 1), (1, 0), (6, 1), (7, 0))}
+    assert min(share.values()) > 0.8
