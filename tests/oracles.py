@@ -80,11 +80,12 @@ def grid_edges(shape, periodic=()):
             yield from zip(rows.take(-1, axis).ravel().tolist(), rows.take(0, axis).ravel().tolist(), strict=True)
 
 
-def lattice_edges(places, flat, periodic):
+def lattice_edges(places, flat=None, periodic=None):
     """Pairs of samples whose integer coordinates differ by one of the steps, around periodic axes but for a whole period.
 
     The steps are those of ``flat``, the same arrangement without periods.
     """
+    flat, periodic = flat or places, periodic or [False] * len(places.rule.sizes)
     at, sizes = places.coordinates(torch.arange(len(places))).tolist(), places.rule.sizes
 
     def around(step):

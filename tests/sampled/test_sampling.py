@@ -128,7 +128,7 @@ BAD = {
     "loss of another dtype": (lambda: lb.sample(lambda x: x.sum(1).double(), 10, bounds=BOX), "loss: expected torch.float32 .*got torch.float64"),
     "loss in NumPy": (lambda: lb.sample(lambda x: x.sum(1).numpy(), 10, bounds=BOX), "loss: .*got ndarray"),
     "a mean over the batch": (lambda: lb.sample(lambda x: x[:, 0] - x.mean(), 10, bounds=BOX), "loss: expected every row to have a loss of its own"),
-    "a loss of noise": (lambda: lb.sample(lambda x: x[:, 0] + torch.rand(len(x)), 10, bounds=BOX), "without random numbers"),
+    "a loss of noise": (lambda: lb.sample(lambda x: x[:, 0] + torch.rand(len(x), dtype=x.dtype), 10, bounds=BOX, dtype=torch.float64), "without random numbers"),
     "loss NaN": (lambda: lb.sample(lambda x: (x[:, 0] * 0).log().log(), 10, bounds=BOX), "values: .* got 10 NaN in 10, the first at 0"),
     "loss -inf": (lambda: lb.sample(lambda x: (x[:, 0] * 0).log(), 10, bounds=BOX), "got 10 -inf in 10, the first at 0"),
     "all outside": (lambda: lb.sample(lambda x: x[:, 0] * 0 + math.inf, 10, bounds=BOX), r"got 10 times \+inf; nothing is inside"),

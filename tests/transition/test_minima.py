@@ -289,7 +289,7 @@ BAD = {
     "gradient": (lambda: lb.find_minima(lambda x: x.square().sum(1).sqrt(), torch.tensor([[1.0], [0.0]])), "starts: expected a finite gradient at every start, got 1 of 2 without, the first in row 1"),
     "one row in all": (lambda: lb.find_minima(lambda x: bowl(x) - bowl(x).mean(), torch.ones(1, 2)), "loss: expected every row to have a loss of its own, got 0 for the first point alone and .* for it among 4"),
     "mean over rows": (lambda: lb.find_minima(lambda x: bowl(x) - bowl(x).mean(), torch.ones(5, 2)), "loss: expected every row to have a loss of its own, got 0 for .*no mean over the batch"),
-    "random numbers": (lambda: lb.find_minima(lambda x: bowl(x) + torch.rand(len(x)), torch.ones(1, 2)), "loss: expected every row to have a loss of its own, .* without random numbers"),
+    "random numbers": (lambda: lb.find_minima(lambda x: bowl(x) + torch.rand(len(x), dtype=x.dtype), torch.ones(1, 2).double()), "loss: expected every row to have a loss of its own, .* without random numbers"),
     "box of others": (lambda: lb.find_minima(bowl, torch.zeros(1, 3), bounds=[(0, 1)] * 2), r"bounds: expected one \(low, high\) for each of the 3 parameters of the points, got 2 of them"),
     "box of the loss": (lambda: lb.find_minima(CAMEL, torch.zeros(1, 3)), "bounds: expected .* each of the 3 parameters of the points, got 2"),
     "periods of nothing": (lambda: lb.find_minima(bowl, torch.zeros(1, 2), periodic=True), "periodic: expected bounds, whose width is the period, got periodic=True alone; pass bounds"),
