@@ -204,7 +204,7 @@ print(f"distance of the two barcodes {distance:.3f}; bars longer than twice that
 # hole that the stroke encloses is another one: to get out of a hole, one must climb over the stroke. So the bars
 # count holes, and their lengths say how well each is closed.
 
-# %% mystnb={"figure": {"caption": "A handwritten 8 and its bars. The two short-lived minima are its two holes.", "name": "fig-digit"}}
+# %% mystnb={"figure": {"caption": "A handwritten 8 and its bars. The two minima inside the stroke are its holes.", "name": "fig-digit"}}
 digits = load_digits()
 eight = np.pad(digits.images[np.flatnonzero(digits.target == 8)[0]], 1).astype(np.uint8)
 lb.charts.dashboard(lb.basins(lb.from_grid(eight)))
