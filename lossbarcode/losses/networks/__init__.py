@@ -3,5 +3,6 @@
 from ._alignment import align
 from ._architectures import CNN, FullyConnected, ResNet9, Transformer, next_token
 from ._network_loss import NetworkLoss, network_loss
+from ._profiled import ProfiledLoss
 
-__all__ = ["CNN", "FullyConnected", "NetworkLoss", "ResNet9", "Transformer", "align", "network_loss", "next_token"]
+__all__ = ["CNN", "FullyConnected", "NetworkLoss", "ProfiledLoss", "ResNet9", "Transformer", "align", "network_loss", "next_token"]

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import reduce
 from operator import add
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Float, Int, Shaped
@@ -27,6 +27,9 @@ from .._protocols import gradient_by_autograd, name_of
 from ._batches import Batch, arguments, as_batch, collect, compared_with, count_rows, select_rows, slices
 from ._parameters import ParameterVector, State
 from ._probing import allows_vmap, check_mean, networks_that_fit
+
+if TYPE_CHECKING:
+    from ._profiled import ProfiledLoss
 
 BATCH_SIZE = 1 << 14  # rows of data per batch unless told otherwise
 PROBE_ROWS = 4  # rows of data on which it is tried what the module allows
@@ -189,6 +192,35 @@ class NetworkLoss:
             MemoryError: if the matrices would not fit into memory.
         """
         return hessian_by_columns(self, self.vector.checked(points))
+
+    def profiled(self) -> ProfiledLoss:
+        """The loss of the parameters before the last layer, with the best last layer: its barcode is that of this loss, in every degree.
+
+        Returns:
+            ProfiledLoss, to be used like any loss; its ``lift(points)`` are points of this one.
+
+        Raises:
+            ValueError: if that is not so, or cannot be computed: if the module does not end in a linear layer of its own, if there is no
+                ``l2``, or if the criterion is neither ``mse_loss`` nor ``cross_entropy`` with default options.
+
+        Source:
+            Variable projection :cite:p:`golub1973differentiation`; that no bar changes: {doc}`profiled`.
+
+        Example:
+            >>> import torch, lossbarcode as lb
+            >>> x = torch.linspace(-1, 1, 50, dtype=torch.float64)[:, None]
+            >>> module = lb.networks.FullyConnected(1, (3,), 1, torch.nn.Tanh).double()
+            >>> loss = lb.networks.network_loss(module, (x, x**2), torch.nn.functional.mse_loss, l2=1e-3)
+            >>> profiled = loss.profiled()
+            >>> profiled
+            ProfiledLoss(FullyConnected, 6 parameters, 4 more in the last layer)
+            >>> minima = lb.find_minima(profiled, profiled.initial_parameters(3))
+            >>> loss.value_and_gradient(profiled.lift(minima.points))[1].norm(dim=1) < 1e-5
+            tensor([True, True, True])
+        """
+        from ._profiled import ProfiledLoss  # which is made of losses of networks
+
+        return ProfiledLoss(self)
 
     def outputs(self, points: Float[Tensor, "n d"], inputs: Any = None) -> Shaped[Tensor, "n rows ..."]:
         """The networks' outputs ``[n rows ...]`` for inputs, by default for the data, batch by batch; of objects their ``.logits``."""
