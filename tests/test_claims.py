@@ -703,3 +703,23 @@ def test_holes_of_digits_are_bars_of_their_ink():
     holes = np.array([len(lb.barcode(np.pad(image, 1)).longer_than(5)) - 1 for image in digits.images[:500]])
     share = {digit: np.mean(holes[digits.target[:500] == digit] == expected) for digit, expected in ((0, 1), (1, 0), (6, 1), (7, 0))}
     assert min(share.values()) > 0.8
+
+
+# 13
+
+
+def test_the_tanh_network_of_two_units_has_a_complete_list_of_critical_points():
+    rows = table("13_morse.csv").query("penalty == 0.0005")
+    assert set(rows["completeness"]) == {"complete"}
+    assert (rows["index_0"] - rows["index_1"] + rows["index_2"] - rows["index_3"] + rows["index_4"] == 1).all()
+    assert rows["copies"].sum() == rows["index_0"].iloc[0]
+
+
+def test_a_bar_of_paths_was_more_than_three_times_too_long():
+    exact = table("13_morse.csv").query("penalty == 0.0005 and 0.3998 < birth < 0.3999")["death"].max()
+    path = table("05_bars.csv").query(
+        "network == '2' and activation == 'tanh' and penalty == 0.0005 and 0.3998 < birth < 0.3999 and seed == 0"
+    )
+    assert exact < 0.444
+    assert ((path["death"] - path["birth"]) / (exact - path["birth"]) > 3).all()
+    assert path["both_ends_converged"].all()

@@ -204,7 +204,7 @@ class NetworkLoss:
                 ``l2``, or if the criterion is neither ``mse_loss`` nor ``cross_entropy`` with default options.
 
         Source:
-            Variable projection :cite:p:`golub1973differentiation`; that no bar changes: {doc}`profiled`.
+            Variable projection :cite:p:`golub1973differentiation`; that no bar changes: the notebook "A network without its last layer".
 
         Example:
             >>> import torch, lossbarcode as lb
