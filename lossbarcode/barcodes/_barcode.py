@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
+BRACKETS = ("death_lower", "death_upper", "birth_lower", "birth_upper")
 REPR_BARS, SVG_HEIGHT = 10, 90  # in a notebook's output: bars, and pixels of their drawing
 
 
@@ -66,6 +67,11 @@ class Barcode:
             it merges into. ``bars.bar_of_minimum[basins.label]`` is the bar of every sample inside the domain.
         name: what the barcode is of, for titles.
         degree: degree of homology, 0 for minima.
+        death_lower, death_upper: bounds on the death of each minimum ``[k]``, from the bounds of the graph's passes and values; None:
+            the graph has none, its numbers count as exact. The bracket holds for the minima and passes of the graph, whichever numbers
+            within their bounds are the true ones. Passes and minima that the graph lacks can only lower a death: the upper end holds with
+            them, too, the lower one only if none is missing. Where it is not above the birth, the bar may not exist.
+        birth_lower, birth_upper: bounds on the loss at each minimum ``[k]``, or None.
     """
 
     birth: Float[Tensor, " k"]
@@ -77,6 +83,10 @@ class Barcode:
     bar_of_minimum: Int[Tensor, " minima"] | None = None
     name: str = ""
     degree: int = 0
+    death_lower: Float[Tensor, " k"] | None = None
+    death_upper: Float[Tensor, " k"] | None = None
+    birth_lower: Float[Tensor, " k"] | None = None
+    birth_upper: Float[Tensor, " k"] | None = None
 
     @property
     def length(self) -> Float[Tensor, " k"]:
@@ -158,10 +168,14 @@ class Barcode:
         columns = (self.birth[keep], self.death[keep], self.minimum_row[keep], self.saddle_row[keep])
         parent = gather_or_minus_one(above, self.parent[keep])
         bar_of_minimum = None if self.bar_of_minimum is None else gather_or_minus_one(above, self.bar_of_minimum)
-        return Barcode(*columns, parent, size, bar_of_minimum, self.name, self.degree)
+        brackets = {name: getattr(self, name)[keep] for name in BRACKETS if getattr(self, name) is not None}
+        return Barcode(*columns, parent, size, bar_of_minimum, self.name, self.degree, **brackets)
 
     def table(self) -> DataFrame:
         """The bars as a ``pandas.DataFrame``, one row per bar; ``size`` is missing if the route has no samples.
+
+        Where deaths have bounds they are ``lower`` and ``upper``, after ``length``; where births have, ``birth_lower`` and
+        ``birth_upper`` follow.
 
         Example:
             >>> import lossbarcode as lb
@@ -172,8 +186,9 @@ class Barcode:
         """
         import pandas as pd
 
-        names = ("birth", "death", "length", "minimum_row", "saddle_row", "parent", "size")
-        return pd.DataFrame({name: getattr(self, name).cpu().numpy() for name in names if getattr(self, name) is not None})
+        names = ("birth", "death", "length", *BRACKETS, "minimum_row", "saddle_row", "parent", "size")
+        columns = {name: getattr(self, name).cpu().numpy() for name in names if getattr(self, name) is not None}
+        return pd.DataFrame(columns).rename(columns={"death_lower": "lower", "death_upper": "upper"})
 
     def to_gudhi(self) -> list[tuple[int, tuple[float, float]]]:
         """The bars as GUDHI lists them, one ``(degree, (birth, death))`` each, so that GUDHI's plots and distances take them."""
@@ -195,7 +210,11 @@ class Barcode:
         return f"<p><b>{escape(repr(self))}</b></p>{svg(shown)}{table}{more}"
 
     def __repr__(self) -> str:
-        return f"Barcode({len(self)} bars, {len(self) - int(self.is_finite.sum())} infinite{'; ' + self.name if self.name else ''})"
+        ends = ""
+        if self.death_lower is not None and self.death_upper is not None and self.is_finite.any():
+            ends = f", deaths known to {float((self.death_upper - self.death_lower)[self.is_finite].max()):.2g}"
+        name = "; " + self.name if self.name else ""
+        return f"Barcode({len(self)} bars, {len(self) - int(self.is_finite.sum())} infinite{ends}{name})"
 
 
 def nearest_kept_ancestor(keep: Tensor, parent: Rows) -> Rows:

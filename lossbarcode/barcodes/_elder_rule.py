@@ -1,6 +1,6 @@
 """The elder rule: at which pass each minimum dies, and into which bar it merges.
 
-In: the loss at each minimum, the oldest first, and the passes in the order in which they open. Out: columns of the barcode. Passes are
+In: the loss at each minimum and the passes between them, in any order. Out: columns of the barcode, the oldest minimum first. Passes are
 opened one after the other by union-find on the CPU, whatever the device of the graph.
 """
 
@@ -9,10 +9,39 @@ from __future__ import annotations
 import torch
 
 from .._support.machine import row_dtype
+from .._support.ordering import value_row_order
 from .._support.types import Rows, Values
 from . import _union_find
 
 COMPILED_MIN_SIZE = 1 << 14  # minima and passes from which compiled loops are worth the second in which Numba is loaded
+
+
+def oldest_first(
+    values: Values, edges: Rows, heights: Values, saddle_row: Rows
+) -> tuple[Rows | slice, Values, tuple[Values, Rows, Rows, Rows]]:
+    """The elder rule for minima and passes in any order; equal numbers are ordered by row.
+
+    Args:
+        values: loss at each minimum ``[k]``.
+        edges: minima that a pass joins ``[m 2]``.
+        heights: loss of each pass ``[m]``; +inf: never passable.
+        saddle_row: row of each pass ``[m]``.
+
+    Returns:
+        The order of the minima from the oldest, their losses in this order ``[k]``, and the columns of :func:`elder_rule` in this order.
+    """
+    rows = torch.arange(len(values), device=values.device)
+    elders = value_row_order(values, rows)
+    passable = heights < torch.inf
+    edges, heights, tops = (t if passable.all() else t[passable] for t in (edges, heights, saddle_row))
+    opening = value_row_order(heights, tops)
+    edges, heights, tops = edges[opening], heights[opening], tops[opening]
+    birth = values[elders]
+    if not isinstance(elders, slice):
+        seniority = torch.empty_like(rows).index_copy_(0, elders, rows)
+        edges = seniority[edges]
+    del rows
+    return elders, birth, elder_rule(birth, edges, heights, tops)
 
 
 def elder_rule(birth: Values, edges: Rows, heights: Values, saddle_row: Rows) -> tuple[Values, Rows, Rows, Rows]:

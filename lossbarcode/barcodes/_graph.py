@@ -27,16 +27,25 @@ class Graph(Source):
         edges: pairs of minima that a pass joins ``[m 2]``, numbers below k. Several passes may join one pair.
         heights: loss of each pass ``[m]``, at least the loss at both its ends; +inf: never passable.
         saddle_row: row of each pass in the record that the graph came from ``[m]``; default ``0..m-1``.
+        lower, upper: bounds between which the true height of each pass lies ``[m]``, around ``heights``; default ``heights`` on a side
+            that is left out, and None where both are: heights are exact. -inf: nothing is known from below. +inf: the pass may not exist.
+            A pass is at least as high as its ends, so both are raised to the bounds of the values there.
+        values_lower, values_upper: the same for the loss at each minimum ``[k]``, around ``values``; the upper one is finite.
 
     Raises:
         ValueError: if shapes, dtypes or devices do not fit each other, if an edge names a minimum that is not
-            there, if a number is NaN, or if a pass lies below one of its ends.
+            there, if a number is NaN, if a pass lies below one of its ends, or if bounds do not enclose what they bound.
 
     Example:
         >>> import torch, lossbarcode as lb
         >>> graph = lb.Graph(torch.tensor([0.0, 1.0]), edges=torch.tensor([[0, 1]]), heights=torch.tensor([3.0]))
         >>> lb.barcode(graph).to_gudhi()
         [(0, (0.0, inf)), (0, (1.0, 3.0))]
+        >>> bounded = lb.Graph(graph.values, graph.edges, graph.heights, lower=torch.tensor([2.5]))
+        >>> print(lb.barcode(bounded).table()[["birth", "death", "lower", "upper"]])
+           birth  death  lower  upper
+        0    0.0    inf    inf    inf
+        1    1.0    3.0    2.5    3.0
     """
 
     values: Float[Tensor, " k"]
@@ -44,6 +53,10 @@ class Graph(Source):
     heights: Float[Tensor, " m"]
     minimum_row: Int[Tensor, " k"]
     saddle_row: Int[Tensor, " m"]
+    lower: Float[Tensor, " m"] | None
+    upper: Float[Tensor, " m"] | None
+    values_lower: Float[Tensor, " k"] | None
+    values_upper: Float[Tensor, " k"] | None
 
     name: ClassVar[str] = ""  # pyright: ignore[reportIncompatibleVariableOverride]  # a graph alone is of nothing
 
@@ -55,22 +68,38 @@ class Graph(Source):
         heights: Float[Tensor, " m"],
         minimum_row: Int[Tensor, " k"] | None = None,
         saddle_row: Int[Tensor, " m"] | None = None,
+        *,
+        lower: Float[Tensor, " m"] | None = None,
+        upper: Float[Tensor, " m"] | None = None,
+        values_lower: Float[Tensor, " k"] | None = None,
+        values_upper: Float[Tensor, " k"] | None = None,
     ) -> None:
         k, m, device = len(values), len(heights), values.device
         minimum_row = torch.arange(k, device=device) if minimum_row is None else minimum_row
         saddle_row = torch.arange(m, device=device) if saddle_row is None else saddle_row
+        if lower is not None or upper is not None:
+            lower, upper = (heights if bound is None else bound for bound in (lower, upper))
+        if values_lower is not None or values_upper is not None:
+            values_lower, values_upper = (values if bound is None else bound for bound in (values_lower, values_upper))
         for name, tensor in (
             ("values", values),
             ("edges", edges),
             ("heights", heights),
             ("minimum_row", minimum_row),
             ("saddle_row", saddle_row),
+            ("lower", lower),
+            ("upper", upper),
+            ("values_lower", values_lower),
+            ("values_upper", values_upper),
         ):
             object.__setattr__(self, name, tensor)
         expected = {"values": (k,), "minimum_row": (k,), "edges": (m, 2), "heights": (m,), "saddle_row": (m,)}
+        expected |= {name: (m,) for name in ("lower", "upper") if lower is not None}
+        expected |= {name: (k,) for name in ("values_lower", "values_upper") if values_lower is not None}
         for name, shape in expected.items():
             tensor = getattr(self, name)
-            kind = (self.values.dtype if self.values.dtype in FLOATS else torch.float64) if name in ("values", "heights") else torch.int64
+            float_kind = self.values.dtype if self.values.dtype in FLOATS else torch.float64
+            kind = torch.int64 if name in ("edges", "minimum_row", "saddle_row") else float_kind
             if tuple(tensor.shape) != shape or tensor.dtype != kind or tensor.device != device:
                 raise ValueError(
                     f"Graph.{name}: expected {kind} of shape {shape} on {device}, "
@@ -81,6 +110,15 @@ class Graph(Source):
             raise ValueError("Graph.values: expected a finite loss at every minimum, got +inf; leave such minima out")
         if m:
             check_edges(self)
+        check_bounds_around(self, "values", values_lower, values_upper)
+        if values_upper is not None and not values_upper.isfinite().all():
+            raise ValueError("Graph.values_upper: expected finite losses, got +inf; evaluate the loss at these minima, or leave them out")
+        check_bounds_around(self, "heights", lower, upper)
+        for name, values_bound in (("lower", values_lower), ("upper", values_upper)):
+            if lower is not None or values_bound is not None:  # values that are not exact leave no pass exact
+                bound, ends = getattr(self, name), values if values_bound is None else values_bound
+                bound = heights if bound is None else bound
+                object.__setattr__(self, name, bound.maximum(ends[edges].amax(1)) if m else bound)
 
     @property
     def graph(self) -> Graph:  # pyright: ignore[reportIncompatibleVariableOverride]  # a computed attribute is one, too
@@ -104,4 +142,18 @@ def check_edges(graph: Graph) -> None:
         raise ValueError(
             f"Graph.heights: expected every pass at or above both its ends, got {int(low.sum())} that are not, the first at "
             f"{row}: height {float(heights[row])} between minima at {float(graph.values[a])} and {float(graph.values[b])}"
+        )
+
+
+def check_bounds_around(graph: Graph, name: str, lower: Tensor | None, upper: Tensor | None) -> None:
+    """Bounds, if there are any, enclose the numbers that they bound."""
+    if lower is None or upper is None:
+        return
+    numbers = getattr(graph, name)
+    bad = ~((lower <= numbers) & (numbers <= upper))  # also true for NaN
+    if bad.any():
+        row = int(bad.nonzero()[0, 0])
+        raise ValueError(
+            f"Graph.{name}: expected each of them between its bounds, got {int(bad.sum())} that are not, the first at {row}: "
+            f"{float(numbers[row])} with bounds {float(lower[row])} and {float(upper[row])}; pass -inf or +inf where nothing is known"
         )

@@ -7,14 +7,15 @@ ends; equal numbers are ordered by row.
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import torch
 
 from .._support.checks import check_count
-from .._support.ordering import value_row_order
 from .._support.types import Values
 from ._barcode import Barcode
-from ._elder_rule import elder_rule
+from ._brackets import brackets_of
+from ._elder_rule import oldest_first
 from ._source import Source
 
 
@@ -47,18 +48,8 @@ def read_off(source: Source, *, degree: int = 0, stacklevel: int = 1) -> Barcode
         warn(source.caution(1), stacklevel)  # that there are several components shows in degree 0
         return bars
     graph = source.graph
-    rows = torch.arange(len(graph.values), device=graph.values.device)
-    elders = value_row_order(graph.values, rows)
-    passable = graph.heights < torch.inf
-    edges, heights, tops = (t if passable.all() else t[passable] for t in (graph.edges, graph.heights, graph.saddle_row))
-    opening = value_row_order(heights, tops)
-    edges, heights, tops = edges[opening], heights[opening], tops[opening]
-    birth = graph.values[elders]
-    if not isinstance(elders, slice):
-        seniority = torch.empty_like(rows).index_copy_(0, elders, rows)
-        edges = seniority[edges]
-    del rows
-    death, saddle_row, parent, bar = elder_rule(birth, edges, heights, tops)
+    elders, birth, columns = oldest_first(graph.values, graph.edges, graph.heights, graph.saddle_row)
+    death, saddle_row, parent, bar = columns
     warn(source.caution(int(death.isinf().sum())), stacklevel)
     keep = death > birth
     kept = slice(None) if keep.all() else keep
@@ -67,7 +58,9 @@ def read_off(source: Source, *, degree: int = 0, stacklevel: int = 1) -> Barcode
     size = source.sizes
     if size is not None:
         size = torch.zeros_like(columns[2]).index_add_(0, bar_of_minimum, size)
-    return Barcode(*columns, parent[kept], size, bar_of_minimum, source.name)
+    bars = Barcode(*columns, parent[kept], size, bar_of_minimum, source.name)
+    brackets = {name: bound[elders][kept] for name, bound in brackets_of(graph).items()}
+    return replace(bars, **brackets) if brackets else bars
 
 
 def warn(caution: str | None, stacklevel: int) -> None:
