@@ -48,8 +48,7 @@ def read_off(source: Source, *, degree: int = 0, stacklevel: int = 1) -> Barcode
         warn(source.caution(1), stacklevel)  # that there are several components shows in degree 0
         return bars
     graph = source.graph
-    elders, birth, columns = oldest_first(graph.values, graph.edges, graph.heights, graph.saddle_row)
-    death, saddle_row, parent, bar = columns
+    elders, birth, (death, saddle_row, parent, bar) = oldest_first(graph.values, graph.edges, graph.heights, graph.saddle_row)
     warn(source.caution(int(death.isinf().sum())), stacklevel)
     keep = death > birth
     kept = slice(None) if keep.all() else keep

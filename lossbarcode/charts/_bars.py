@@ -65,14 +65,22 @@ def bars_frame(bars: Barcode, limit: int) -> tuple[pd.DataFrame, str]:
     rows = shown.table()
     finite = np.isfinite(rows["death"])
     low, high = (rows["birth"].min(), np.fmax(rows["death"][finite].max(), rows["birth"].max())) if len(rows) else (0.0, 1.0)
+    known = "lower" in rows and len(rows) > 0
+    if known:
+        bounds = rows[["lower", "upper"]].where(np.isfinite)
+        low, high = np.fmin(low, bounds.min(axis=None)), np.fmax(high, bounds.max(axis=None))
     rows["top"] = rows["death"].where(finite, high + 0.1 * ((high - low) or 1.0))  # an infinite bar is drawn to above every saddle
     rows["infinite"] = ~finite
+    if known:
+        rows["bracket_text"] = [f"{a:.5g} to {b:.5g}" for a, b in zip(rows["lower"], rows["upper"], strict=True)]
+        rows[["lower", "upper"]] = rows[["lower", "upper"]].clip(low, rows["top"].max())
     rows["death_text"] = [f"{death:.5g}" if end else "never" for death, end in zip(rows["death"], finite, strict=True)]
     rows["length_text"] = [f"{length:.5g}" if end else "infinite" for length, end in zip(rows["length"], finite, strict=True)]
     rows["bar"] = np.arange(len(rows))
     rows["position"] = tree_order(rows["parent"].to_numpy(), rows["death"].to_numpy())
     rows["parent_position"] = [rows["position"][p] if p >= 0 else np.nan for p in rows["parent"]]
-    rows = rows.drop(columns=["death", "length"])  # JSON has no infinity
+    # JSON has no infinity
+    rows = rows.drop(columns=["death", "length", "birth_lower", "birth_upper"], errors="ignore")
     total = f"{len(bars):,} bar{'s' * (len(bars) != 1)}"
     return rows, total if len(shown) == len(bars) else f"the {len(shown):,} longest of {total}"
 
@@ -101,6 +109,8 @@ def tree_order(parent: Int[np.ndarray, " k"], death: Float[np.ndarray, " k"]) ->
 def loss_scale(rows: pd.DataFrame, **options: Any) -> alt.Scale:
     """A scale that holds all bars, with a small margin."""
     low, high = (rows["birth"].min(), rows["top"].max()) if len(rows) else (0.0, 1.0)
+    if "lower" in rows and len(rows):
+        low, high = min(low, rows["lower"].min()), max(high, rows["upper"].max())
     margin = 0.06 * ((high - low) or 1.0)
     return alt.Scale(domain=[low - margin, high + margin], nice=False, **options)
 
@@ -132,16 +142,26 @@ def ends(
 def segments(rows: pd.DataFrame, x: alt.X, pick: alt.Parameter, degree: int = 0) -> list[alt.Chart]:
     """Bars with their minima, saddles and open ends, as layers."""
     low, high = end_names(degree)
-    base = alt.Chart(rows).encode(x=x, tooltip=TOOLTIP, opacity=alt.when(pick).then(alt.value(1.0)).otherwise(alt.value(FADED)))
+    known = "lower" in rows
+    tooltip = [*TOOLTIP, alt.Tooltip("bracket_text:N", title="death lies between")] if known else TOOLTIP
+    base = alt.Chart(rows).encode(x=x, tooltip=tooltip, opacity=alt.when(pick).then(alt.value(1.0)).otherwise(alt.value(FADED)))
     y, top = loss_axis(rows, "birth"), loss_axis(rows, "top")
     return [
         base.mark_rule(strokeWidth=3, color=BAR).encode(y=y, y2="top:Q"),
+        *(brackets(base, loss_axis(rows, "lower"), loss_axis(rows, "upper")) if known else []),
         ends(base.transform_filter("datum.infinite"), NEVER, 110, degree).encode(y=top),
         ends(base.transform_filter("!datum.infinite"), high, 60, degree).encode(y=top),
         ends(base, low, 55, degree).encode(y=y),
         # An invisible bar takes the clicks: it is wider than the visible one and so easier to hit.
-        alt.Chart(rows).mark_rule(strokeWidth=14, opacity=0).encode(x=x, y=y, y2="top:Q", tooltip=TOOLTIP).add_params(pick),
+        alt.Chart(rows).mark_rule(strokeWidth=14, opacity=0).encode(x=x, y=y, y2="top:Q", tooltip=tooltip).add_params(pick),
     ]
+
+
+def brackets(base: alt.Chart, lower: alt.Y, upper: alt.Y) -> list[alt.Chart]:
+    """A thin line from the lowest to the highest possible death of each bar, with a stroke across at both; none where it is exact."""
+    inexact = base.transform_filter("datum.lower < datum.upper")
+    line = inexact.mark_rule(strokeWidth=1.2, color=SADDLE).encode(y=lower, y2="upper:Q")
+    return [line, *(inexact.mark_tick(orient="horizontal", size=12, thickness=1.2, color=SADDLE).encode(y=y) for y in (lower, upper))]
 
 
 def order_axis(field: str, rows: pd.DataFrame, title: str) -> alt.X:
@@ -187,6 +207,9 @@ def describe(chart: alt.LayerChart, bars: Barcode, kind: str, count: str, width:
 
 def barcode(bars: Barcode | Source, *, limit: int = 50, width: int = 420, height: int = 300) -> alt.LayerChart:
     """The bars over the axis of the loss, each from its minimum (dot) up to its saddle (diamond).
+
+    Where deaths are known only within bounds, a thin line joins the lowest and the highest possible one. It ends at the edge of the
+    drawing where nothing is known on that side.
 
     Args:
         bars: what to draw: a barcode, or a record that has a graph (samples, basins, a Morse complex, paths), of which it is taken.

@@ -1,10 +1,12 @@
 """Route 3: from a network to minima that training finds, and the paths between them.
 
 In: a loss with gradients, and starts. Out: :class:`Minima` and :class:`Paths`, whose graph bounds the passes from above. Read in the
-order ``_training`` and ``_descent`` (how minima are found), ``_find_minima``, ``_minima`` and ``_minima_of``; then ``_polylines`` and
-``_strings`` (how paths relax), ``_saddles`` (what their tops are), ``_connect`` and ``_paths``. ``_checkpoints`` drives both to their end.
+order ``_training`` and ``_descent`` (how minima are found), ``_find_minima``, ``_minima``, ``_classes`` (how often each was found, and how
+many are missing) and ``_minima_of``; then ``_polylines`` and ``_strings`` (how paths relax), ``_saddles`` (what their tops are),
+``_connect`` and ``_paths``. ``_checkpoints`` drives both to their end.
 """
 
+from ._classes import Coverage
 from ._connect import connect
 from ._find_minima import find_minima
 from ._minima import Minima
@@ -14,4 +16,6 @@ from ._saddles import SaddleEvidence
 from ._subgradient import subgradient_norm
 from ._training import TrainingSchedule
 
-__all__ = ["Minima", "Paths", "SaddleEvidence", "TrainingSchedule", "connect", "find_minima", "minima_of", "subgradient_norm"]
+__all__ = [
+    "Coverage", "Minima", "Paths", "SaddleEvidence", "TrainingSchedule", "connect", "find_minima", "minima_of", "subgradient_norm",
+]  # fmt: skip

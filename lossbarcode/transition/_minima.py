@@ -14,6 +14,7 @@ from .._support.checks import check_count
 from .._support.types import Rows
 from ..losses._boxes import nearest_image
 from ..losses.networks import NetworkLoss, align
+from ._classes import Coverage, coverage_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -40,6 +41,9 @@ class Minima:
         bounds: the box ``[d 2]``, or None.
         periodic: which axes of the box are periodic ``[d]``, with its width as the period; default none, or None where there is no box.
         name: the loss.
+        count: how many converged descents ended in the class of each minimum ``[k]``, from :meth:`deduplicate`; None before it.
+        coverage: how much of all classes that search has found (:class:`Coverage`), from :meth:`deduplicate`; None before it. A choice of
+            some of the minima keeps it.
     """
 
     points: Float[Tensor, "k d"]
@@ -51,6 +55,8 @@ class Minima:
     bounds: Float[Tensor, "d 2"] | None = None
     periodic: Bool[Tensor, " d"] | None = None
     name: str = ""
+    count: Int[Tensor, " k"] | None = None
+    coverage: Coverage | None = None
 
     def __post_init__(self) -> None:
         if self.gradient_tolerance is None:
@@ -68,12 +74,13 @@ class Minima:
 
     def __getitem__(self, rows: Rows | slice | list[int]) -> Minima:
         """Some of the minima, by row numbers, a slice, or a mask such as ``minima.converged``."""
-        columns = ("points", "values", "gradient_norm", "lowest_eigenvalue", "test_error")
+        columns = ("points", "values", "gradient_norm", "lowest_eigenvalue", "test_error", "count")
         return replace(self, **{name: getattr(self, name)[rows] for name in columns if getattr(self, name) is not None})
 
     def __repr__(self) -> str:
         low, high, steepest = float(self.values.min()), float(self.values.max()), float(self.gradient_norm.max())
-        return f"Minima({len(self)} of {self.name}, losses {low:.4g} to {high:.4g}, gradients up to {steepest:.1g})"
+        found = "" if self.coverage is None else f"; {self.coverage}"
+        return f"Minima({len(self)} of {self.name}, losses {low:.4g} to {high:.4g}, gradients up to {steepest:.1g}{found})"
 
     def aligned(self, loss: NetworkLoss, *, to: int = 0) -> Minima:
         """The same networks with their hidden units permuted to lie close to those of network ``to``; see :func:`networks.align`."""
@@ -92,7 +99,11 @@ class Minima:
         return pairs.unique(dim=0)
 
     def deduplicate(self, min_distance: float, *, features: Float[Tensor, "k m"] | None = None) -> Minima:
-        """One minimum of each group whose members are within ``min_distance`` of each other, ascending in loss.
+        """One minimum of each class, which is a group whose members are within ``min_distance`` of each other, ascending in loss.
+
+        ``count`` of the result says how many converged descents ended in each class, and ``coverage`` how much was found. Classes that no
+        converged descent ended in stay, with a count of 0; leave them out by ``classes[classes.count > 0]``. So call it before anything
+        is left out: what is gone cannot be counted.
 
         Args:
             min_distance: in the unit of the points, or of the features; along periodic axes of points to the nearest image.
@@ -100,6 +111,16 @@ class Minima:
 
         Raises:
             ValueError: if the distance is not positive, or there is not one row of features per minimum.
+
+        Example:
+            >>> import torch, lossbarcode as lb
+            >>> camel = lb.functions.SixHumpCamel()
+            >>> ends = lb.find_minima(camel, lb.sample(camel, 64, dtype=torch.float64).points)
+            >>> classes = ends.deduplicate(1e-3)
+            >>> print(classes.coverage)
+            6 classes of 64 descents, coverage 1.00
+            >>> round(classes.coverage.lower, 2)
+            0.96
         """
         from scipy.sparse.csgraph import connected_components
 
@@ -111,9 +132,15 @@ class Minima:
         ascending = self[order]
         distances = ascending._distances() if features is None else torch.cdist(features[order], features[order], compute_mode=CDIST_MODE)
         near = distances < min_distance
-        _, group = connected_components(near.cpu().numpy(), directed=False)
+        n_classes, group = connected_components(near.cpu().numpy(), directed=False)
         _, first = np.unique(group, return_index=True)
-        return ascending[torch.from_numpy(np.sort(first)).to(order.device)]
+        rows = torch.from_numpy(np.sort(first)).to(order.device)
+        group = torch.from_numpy(group).to(order.device, torch.int64)
+        # of classes that are grouped once more, all descents count that they were found by
+        found = ascending.converged.long() if ascending.count is None else ascending.count
+        missed = int((~self.converged).sum()) if self.coverage is None else self.coverage.not_converged
+        count = torch.zeros_like(found[:n_classes]).index_add_(0, group, found)[group[rows]]
+        return replace(ascending[rows], count=count, coverage=coverage_of(count, missed))
 
     def _distances(self) -> Float[Tensor, "k k"]:
         """Distances between all points, around periodic axes."""
@@ -132,5 +159,6 @@ class Minima:
             "gradient_norm": self.gradient_norm,
             "lowest_eigenvalue": self.lowest_eigenvalue,
             "test_error": self.test_error,
+            "count": self.count,
         }
         return pd.DataFrame({name: column.cpu().numpy() for name, column in columns.items() if column is not None})

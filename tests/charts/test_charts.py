@@ -267,6 +267,28 @@ def test_rows_of_the_barcode_chart(camel):
     assert rows[0]["death_text"] == "never"
 
 
+@pytest.mark.parametrize("make", BAR_CHARTS, ids=NAMES)
+def test_deaths_within_bounds_have_brackets(make):
+    graph = graph_of([0.0, 1.0, 2.0, 2.5], [(0, 1), (1, 2), (0, 3)], [6.0, 4.0, 5.0])
+    lower, upper = (torch.tensor(bounds, dtype=torch.float64) for bounds in ([4.0, -math.inf, 5.0], [8.0, math.inf, 5.0]))
+    bars = lb.barcode(lb.Graph(graph.values, graph.edges, graph.heights, lower=lower, upper=upper))
+    chart = make(bars)
+    drawn(chart)
+    rows = rows_of(chart, "lower", "upper")
+    assert [row["bracket_text"] for row in rows[1:]] == ["4 to 8", "2 to inf", "5 to 5"]
+    assert [row["lower"] for row in rows[1:]] == [4.0, 2.0, 5.0]
+    assert [row["upper"] for row in rows[1:]] == [8.0, rows[0]["top"], 5.0]  # nothing bounds the second: up to where open bars end
+    assert rows[0]["top"] > 6.0
+
+
+def test_brackets_are_drawn_where_ends_are_not_exact():
+    exact = lb.barcode(graph_of([0.0, 1.0], [(0, 1)], [6.0]))
+    within = replace(exact, death_lower=exact.death - 1, death_upper=exact.death)
+    brackets = [sum(group.get("class") is not None and "role-mark" in group.get("class") for group in ElementTree.fromstring(
+        drawn(lb.charts.barcode(bars))).iter(f"{SVG}g")) for bars in (exact, within)]  # fmt: skip
+    assert brackets[1] == brackets[0] + 3  # a line and a stroke across at both its ends
+
+
 def test_branches_of_the_merge_tree_do_not_cross(camel):
     """A joint runs at the height of a saddle; no bar between its ends may be alive there."""
     for bars in (camel[1], many_bars(40), lb.barcode(lb.basins(lb.sample(lb.functions.Langermann(), 20_000)))):
