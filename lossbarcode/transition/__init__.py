@@ -2,9 +2,10 @@
 
 In: a loss with gradients, and starts. Out: :class:`Minima` and :class:`Paths`, whose graph bounds the passes from above. Read in the
 order ``_training`` and ``_descent`` (how minima are found), ``_find_minima``, ``_minima`` and ``_minima_of``; then ``_polylines`` and
-``_strings`` (how paths relax), ``_saddles`` (what their tops are), ``_connect`` and ``_paths``. The lowest ways out of minima to anything
-lower, :class:`TransitionNetwork`: ``_soft_modes``, ``_short_steps``, ``_saddle_search``, ``_escapes`` and ``_transition_network``.
-``_checkpoints`` drives all of them to their end.
+``_strings`` (how paths relax), ``_saddles`` (what their tops are), ``_connect`` and ``_paths``. ``_checkpoints`` drives both to their end.
+
+The lowest ways from minima to anything lower, :class:`TransitionNetwork`: ``_soft_modes``, ``_short_steps``, ``_saddle_search``,
+``_flood``, ``_escapes`` and ``_transition_network``.
 """
 
 from ._connect import connect

@@ -1,177 +1,26 @@
 """From minima to the lowest passes out of them.
 
-In: a loss and minima. Out: a :class:`TransitionNetwork`. From each minimum searches lead upwards along its softest directions to saddles;
-from a saddle descents lead to a minimum on either side; and the flood goes on from what it reaches, the lowest first, until each given
-minimum has a way to something lower and no search is left that could find a lower way.
+In: a loss and minima. Out: a :class:`TransitionNetwork`. What is asked for is checked here; the searches are those of :mod:`._flood`.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from .._support.checks import check_count
 from .._support.machine import check_memory
-from .._support.pointers import pointer_jump
-from .._support.progress import tqdm_options
-from .._support.types import AnyArray, Bounds, Points, Rows, Values
-from ..losses._boxes import active_bounds, box_of_points, nearest_image, wrap_into_box
-from ..losses._derivatives import evaluate_in_chunks, value_and_gradient
+from .._support.types import AnyArray
+from ..losses._boxes import box_of_points
 from ..losses._protocols import Loss, check_rows_independent, name_of
 from ._checkpoints import Checkpoint, drive
 from ._connect import check_up_to_date
-from ._descent import HISTORY_LENGTH, DescentState
+from ._flood import Flood, FloodState, Options, begin, floats_per_search, flood_on, next_searches
 from ._minima import Minima
-from ._saddle_search import MANY_PRODUCTS, Outcome, SearchState, search_upwards
-from ._saddles import look_at
-from ._short_steps import descend_below, rounding_of
-from ._soft_modes import ritz_pairs
-from ._transition_network import TransitionNetwork, joining_levels
-
-MODE_PRODUCTS = 80  # with the Hessian, for the softest modes of a minimum
-NULL_CURVATURE = 1e-9  # share of the largest curvature; directions with less are symmetries, which lead nowhere
-QUIET_SWEEPS = 2  # sweeps in a row that change no death, after which the search ends
-CLIMB_FACTOR = 8  # by which the first climb grows when nothing is found below it
-PUSH_OFF = 1e-3  # share of the climb that is lost at once in a push off a saddle
-CHORD_PROBES = 33  # places on a chord over a top whose losses are looked at
-CHORD_ZOOMS = 5  # times that this is done, around the highest of them
-SAME_LOSS = 1e-10  # difference of losses of one minimum, or one saddle, that was found twice; besides rounding
-BUDGET = 1 << 27  # numbers in memory at a time, for searches side by side
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a run depends on, besides the loss, the minima and the box.
-
-    Attributes: as for :func:`transition_network`; ``longest`` is its ``max_step``.
-    """
-
-    modes: int
-    sweeps: int
-    max_rounds: int
-    max_cycles: int
-    first_climb: float
-    longest: float
-    gradient_tolerance: float
-    max_steps: int
-    min_distance: float
-    hessian_products: int
-    seed: int
-
-
-@dataclass
-class FloodState:
-    """The catalogue and the passes so far.
-
-    Attributes:
-        points, values, gradient_norm, lowest_eigenvalue: minima ``[k d]``, ``[k]`` each.
-        searched: up to which ceiling each minimum was searched in this sweep ``[k]``; -inf: not at all.
-        saddles, heights, saddle_gradient, saddle_lowest, negative: passes ``[s d]``, ``[s]`` each.
-        pairs: minima that they join ``[s 2]``.
-        over_a_top: 1 where the pass is no stationary point ``[s]``.
-        given_row: row of each given minimum ``[g]``.
-        climb: how far above each given minimum searches lead as long as nothing lower is joined ``[g]``.
-        sweep: number of the set of directions that is searched.
-        deaths: of the given minima at the end of the last sweep ``[g]``.
-        quiet_sweeps: sweeps in a row that changed none of them.
-        n_rounds: rounds that are done.
-    """
-
-    points: Points
-    values: Values
-    gradient_norm: Values
-    lowest_eigenvalue: Values
-    searched: Values
-    saddles: Points
-    heights: Values
-    saddle_gradient: Values
-    saddle_lowest: Values
-    negative: Rows
-    pairs: Tensor
-    over_a_top: Rows
-    given_row: Rows
-    climb: Values
-    deaths: Values
-    sweep: int = 0
-    quiet_sweeps: int = 0
-    n_rounds: int = 0
-
-    def state_dict(self) -> dict[str, Any]:
-        return {field.name: getattr(self, field.name) for field in fields(self)}
-
-
-class Flood:
-    """The surroundings of a run: the loss, the box, and what tells two minima apart."""
-
-    def __init__(self, loss: Loss, options: Options, box: Bounds | None, axes: Tensor | None, faces: Bounds | None, features):
-        self.loss, self.options, self.box, self.axes, self.faces, self.features = loss, options, box, axes, faces, features
-
-    def same(self, points: Points, values: Values, others: Points, other_values: Values) -> Tensor:
-        """Which of the others each place is ``[n m]``, bool: near in space, or in features, and equal in loss."""
-        if self.features is not None:
-            distance = torch.cdist(self.features(points), self.features(others), compute_mode="donot_use_mm_for_euclid_dist")
-        elif self.box is not None and self.axes is not None and self.axes.any():
-            distance = (nearest_image(points[:, None], others, self.box, self.axes) - others).norm(dim=2)
-        else:
-            distance = torch.cdist(points, others, compute_mode="donot_use_mm_for_euclid_dist")
-        gap = (values[:, None] - other_values).abs()
-        return (distance < self.options.min_distance) & (gap <= SAME_LOSS + rounding_of(values)[:, None])
-
-    def wrapped(self, points: Points) -> Points:
-        """The images within the box."""
-        return points if self.box is None or self.axes is None else wrap_into_box(points, self.box, self.axes)
-
-    def push(self, points: Points, values: Values, modes: Points, curvature: Values, climb: Values) -> DescentState:
-        """A short way down from places along modes ``[n d]`` of negative curvature ``[n]``, as the beginning of a descent."""
-        options = self.options
-        length = (2 * PUSH_OFF * climb / -curvature).sqrt().clamp(max=options.longest / 2)
-        least = (2 * 100 * rounding_of(values) / -curvature).sqrt()  # a fall that rounding does not hide
-        length = torch.maximum(length, least)
-        pushed = DescentState.begin(self.loss, self.inside(points + length[:, None] * modes))
-        for _ in range(20):
-            rows = (~(pushed.values < values) & (length > least)).nonzero().squeeze(1)
-            if not len(rows):
-                break
-            length[rows] = torch.maximum(length[rows] / 2, least[rows])
-            pushed.put(rows, DescentState.begin(self.loss, self.inside(points[rows] + length[rows, None] * modes[rows])))
-        return pushed
-
-    def inside(self, points: Points) -> Points:
-        """Points moved into the box."""
-        return points if self.faces is None else points.clamp(*self.faces.T)
-
-    def settle(self, state: DescentState, tops: Values) -> tuple[DescentState, Values]:
-        """Descents to minima below the tops: where one ends with a negative curvature it is pushed off, and goes on. In place.
-
-        Returns:
-            The state, and the lowest eigenvalue at each end ``[n]``.
-        """
-        options = self.options
-        lowest, rows = torch.full_like(tops, torch.inf), torch.arange(len(tops), device=tops.device)
-        for _ in range(4):
-            part = state.select(rows)
-            descend_below(self.loss, part, tops[rows], options.longest, options.gradient_tolerance, options.max_steps, self.faces)
-            free = ~active_bounds(part.points, part.gradient, self.faces)
-            pairs = ritz_pairs(self.loss, part.points, free, [], MANY_PRODUCTS)
-            curvature = pairs.curvature[:, 0]
-            size = torch.where(pairs.curvature.isfinite(), pairs.curvature.abs(), 0).amax(1)
-            lowest[rows] = curvature
-            state.put(rows, part)
-            down = (curvature < -(torch.finfo(size.dtype).eps ** 0.5) * size).nonzero().squeeze(1)
-            if not len(down):
-                break
-            mode, at = pairs.mode(torch.zeros_like(rows))[down], part.select(down)
-            climb = (tops[rows[down]] - at.values).clamp(rounding_of(at.values), at.values.abs() + 1)
-            ahead = self.push(at.points, at.values, mode, curvature[down], climb)
-            rows = rows[down]
-            state.put(rows, ahead)
-        return state, lowest
+from ._transition_network import TransitionNetwork
 
 
 def transition_network(
@@ -188,7 +37,7 @@ def transition_network(
     max_steps: int = 5000,
     min_distance: float = 1e-3,
     features: Callable[[Tensor], Tensor] | None = None,
-    hessian_products: int = 40,
+    hessian_products: int = 80,
     bounds: AnyArray | None = None,
     periodic: bool | Sequence[bool] | None = None,
     seed: int = 0,
@@ -272,6 +121,11 @@ def transition_network(
     box, axes, faces = box_of_points(loss, bounds, around, minima.points)
     check_rows_independent(loss, minima.points)
     check_up_to_date(loss, minima)
+    if features is not None:
+        seen = features(minima.points)
+        if not isinstance(seen, Tensor) or seen.ndim != 2 or len(seen) != len(minima):
+            shape = list(seen.shape) if isinstance(seen, Tensor) else type(seen).__name__
+            raise ValueError(f"features: expected one row for each of the {len(minima)} minima, got {shape}; map [n d] to [n m]")
     if max_step is None:
         norm = minima.points.norm(dim=1).mean()
         max_step = 0.01 * (1 + float(norm)) if box is None else 0.05 * float((box[:, 1] - box[:, 0]).mean())
@@ -287,218 +141,8 @@ def transition_network(
     _, saved = file.load(minima.points.device) or ("", {})
     state = FloodState(**saved) if saved else begin(flood, minima.points)
     file.check_limit(max_rounds, "max_rounds", state.n_rounds)
-    drive(run(flood, state, progress), state, file)
+    drive(flood_on(flood, state, progress), state, file)
     return make_record(flood, state)
-
-
-def floats_per_search(dimension: int) -> int:
-    """Numbers that one search holds: histories of steps, bases of modes with their images, and some copies of these."""
-    return dimension * (6 * HISTORY_LENGTH + 3 * MANY_PRODUCTS + 20)
-
-
-def begin(flood: Flood, points: Points) -> FloodState:
-    """The given minima, polished, without passes."""
-    start = DescentState.begin(flood.loss, flood.inside(points))
-    place, lowest = flood.settle(start, torch.full_like(start.values, torch.inf))
-    none, empty = place.values[:0], torch.empty(0, dtype=torch.int64, device=points.device)
-    state = FloodState(
-        place.points[:0], none, none, none, none, place.points[:0], none, none, none, empty, empty.view(0, 2), empty, empty, none, none
-    )
-    state.given_row = add_minima(flood, state, place, lowest)
-    state.climb = torch.full_like(place.values, flood.options.first_climb)
-    state.deaths = torch.full_like(place.values, torch.inf)
-    return state
-
-
-def add_minima(flood: Flood, state: FloodState, place: DescentState, lowest: Values) -> Rows:
-    """Rows of the ends of descents in the catalogue ``[n]``; those that are new are added."""
-    points, values = flood.wrapped(place.points), place.values
-    norm = place.gradient.masked_fill(active_bounds(place.points, place.gradient, flood.faces), 0).norm(dim=1)
-    every, losses = torch.cat([state.points, points]), torch.cat([state.values, values])
-    first = flood.same(points, values, every, losses).to(torch.uint8).argmax(1)  # of equal places the first: a known one, if any
-    before = len(state.values)
-    new = (first == torch.arange(before, len(losses), device=first.device)).nonzero().squeeze(1)
-    number = torch.arange(len(losses), device=first.device)
-    number[before + new] = before + torch.arange(len(new), device=first.device)
-    state.points, state.values = torch.cat([state.points, points[new]]), torch.cat([state.values, values[new]])
-    state.gradient_norm = torch.cat([state.gradient_norm, norm[new]])
-    state.lowest_eigenvalue = torch.cat([state.lowest_eigenvalue, lowest[new]])
-    state.searched = torch.cat([state.searched, torch.full_like(values[new], -torch.inf)])
-    chains = torch.cat([torch.arange(before, device=first.device), first])  # to be near is not transitive
-    return number[pointer_jump(chains)[before:]]
-
-
-def run(flood: Flood, state: FloodState, progress: bool | None) -> Iterator[FloodState]:
-    """Rounds of searches until nothing is left that could lower a death, in place; the state is yielded after every round."""
-    options = flood.options
-    with tqdm(desc="escapes", unit="round", initial=state.n_rounds, **tqdm_options(progress)) as bar:
-        while state.sweep < options.sweeps:
-            while state.n_rounds < options.max_rounds:
-                rows, ceilings, _ = next_searches(state)
-                bar.set_postfix_str(f"sweep {state.sweep + 1}, {len(rows)} of {len(state.values)} minima", refresh=False)
-                if not len(rows):
-                    break
-                per_chunk = max(1, BUDGET // (2 * options.modes * floats_per_search(state.points.shape[1])))
-                for some, below in zip(rows.split(per_chunk), ceilings.split(per_chunk), strict=True):
-                    explore(flood, state, some, below)
-                state.n_rounds += 1
-                bar.update()
-                yield state
-            if state.n_rounds == options.max_rounds:
-                return
-            deaths = deaths_of(state)[0]
-            changed = not torch.allclose(deaths, state.deaths, rtol=1e-9, atol=SAME_LOSS)
-            state.deaths, state.quiet_sweeps = deaths, 0 if changed else state.quiet_sweeps + 1
-            if state.quiet_sweeps == QUIET_SWEEPS:
-                return
-            state.sweep += 1
-            if state.sweep < options.sweeps:
-                state.searched[:] = -torch.inf
-
-
-def deaths_of(state: FloodState) -> tuple[Values, Tensor]:
-    """The lowest known way from each given minimum to something lower ``[g]``, and the levels that join it with all minima ``[g k]``."""
-    given = state.given_row
-    levels = joining_levels(state.heights, state.pairs, given, len(state.values))
-    order = state.values.argsort(stable=True).argsort()
-    deaths = torch.where(order < order[given, None], levels, torch.inf).amin(1)
-    levels[torch.arange(len(given)), given] = state.values[given]
-    return deaths, levels
-
-
-def next_searches(state: FloodState) -> tuple[Rows, Values, Tensor]:
-    """Which minima to search next, below which ceilings, and for which given minima nothing is left to do ``[g]``, bool.
-
-    For each given minimum that one which it reaches over the lowest pass among those not yet searched, below its death as it is known; in
-    sweeps after the first all of these at once, since deaths fall rarely then. The lowest minimum of all never dies.
-    """
-    given = state.given_row
-    dies = given != state.values.argsort(stable=True)[:1]  # of equal minima the first counts as the lowest
-    if not len(dies):
-        return given[:0], state.climb[:0], dies
-    deaths, levels = deaths_of(state)
-    while True:
-        wanted = torch.minimum(deaths, state.values[given] + state.climb)
-        open_rows = (levels < wanted[:, None]) & (state.searched < wanted[:, None]) & dies[:, None]
-        raising = dies & deaths.isinf() & state.climb.isfinite() & ~open_rows.any(1)
-        if not raising.any():
-            break
-        state.climb[raising] *= CLIMB_FACTOR
-    asks = open_rows.any(1)
-    if not state.sweep:
-        nearest = torch.where(open_rows, levels, torch.inf).argmin(1, keepdim=True)
-        open_rows &= torch.zeros_like(open_rows).scatter(1, nearest, True)
-    ceilings = torch.where(open_rows, wanted[:, None], -torch.inf).amax(0)
-    rows = (ceilings > -torch.inf).nonzero().squeeze(1)
-    return rows, ceilings[rows], ~asks
-
-
-def directions(flood: Flood, state: FloodState, rows: Rows) -> tuple[Points, Rows, bool]:
-    """Unit directions in which minima are left ``[m d]``, whose they are ``[m]``, and whether they are random."""
-    options, points = flood.options, state.points[rows]
-    modes = min(options.modes, points.shape[1])
-    free = ~active_bounds(points, value_and_gradient(flood.loss, points)[1], flood.faces)
-    pairs = ritz_pairs(flood.loss, points, free, [], MODE_PRODUCTS)
-    finite = pairs.curvature.isfinite()
-    largest = torch.where(finite, pairs.curvature.abs(), 0).amax(1, keepdim=True)
-    useful = finite & (pairs.curvature > NULL_CURVATURE * largest)
-    softest = (~useful).to(torch.uint8).argsort(dim=1, stable=True)  # useful ones first, ascending
-    count = pairs.curvature.shape[1]
-    first = state.sweep * modes
-    is_random = first >= min(count, 3 * modes)
-    if not is_random:
-        chosen = softest[:, first : first + modes]
-        found = torch.stack([pairs.mode(column) for column in chosen.T], 1)
-        found = found * useful.gather(1, chosen)[:, :, None]
-    else:
-        generator = torch.Generator().manual_seed(options.seed * 1000 + state.sweep)
-        draw = torch.randn(options.modes, count, dtype=points.dtype, generator=generator).to(points.device)
-        reach = torch.where(useful, largest / pairs.curvature, 0).sqrt()  # how far a small climb leads along each mode
-        found = ((draw * reach[:, None]) @ pairs.coefficients.mT) @ pairs.basis
-    both = torch.stack([found, -found], 2).flatten(1, 2)
-    owner = torch.arange(len(rows), device=rows.device)[:, None].expand(both.shape[:2])
-    kept = both.any(2)
-    return both[kept], owner[kept], is_random
-
-
-def explore(flood: Flood, state: FloodState, rows: Rows, ceilings: Values) -> None:
-    """Search upwards from some minima, descend from the saddles, and add what is new, in place."""
-    options, loss = flood.options, flood.loss
-    state.searched[rows] = torch.maximum(state.searched[rows], ceilings)
-    ways, owner, is_random = directions(flood, state, rows)
-    if not len(ways):
-        return
-    origin, below = rows[owner], ceilings[owner]
-    floor = state.values[origin]
-    fixed = torch.full_like(owner, is_random, dtype=torch.bool)
-    search = SearchState.begin(loss, state.points[origin], ways, floor, below, options.longest, leaving=True, fixed=fixed)
-    climb_to_the_end(flood, search)
-    add_saddles(flood, state, search)
-    over = search.select((search.outcome == Outcome.BELOW).nonzero().squeeze(1))
-    if not len(over.floor):
-        return
-    # the highest place on the way is near a saddle, if there is one
-    retry = SearchState.begin(loss, over.top_points, over.mode, over.floor, over.ceiling, options.longest, leaving=False, fixed=over.fixed)
-    climb_to_the_end(flood, retry)
-    add_saddles(flood, state, retry)
-    add_tops(flood, state, over)
-
-
-def climb_to_the_end(flood: Flood, search: SearchState) -> None:
-    """All cycles of some searches."""
-    options = flood.options
-    for _ in search_upwards(flood.loss, search, options.longest, options.gradient_tolerance, options.max_cycles, flood.faces):
-        pass
-
-
-def add_saddles(flood: Flood, state: FloodState, search: SearchState) -> None:
-    """Descend to both sides of new saddles, and add these with the minima they join, in place."""
-    search = search.select((search.outcome == Outcome.SADDLE).nonzero().squeeze(1))
-    if not len(search.floor):
-        return
-    points, values = flood.wrapped(search.place.points), search.place.values
-    every, losses = torch.cat([state.saddles, points]), torch.cat([state.heights, values])
-    first = flood.same(points, values, every, losses).to(torch.uint8).argmax(1)
-    new = (first == torch.arange(len(state.heights), len(losses), device=first.device)).nonzero().squeeze(1)
-    if not len(new):
-        return
-    search, points, values = search.select(new), points[new], values[new]
-    climb = (values - search.floor).clamp_min(rounding_of(values))
-    twice = [torch.cat([column, column]) for column in (search.place.points, values, search.curvature, climb)]
-    pushed = flood.push(twice[0], twice[1], torch.cat([search.mode, -search.mode]), twice[2], twice[3])
-    place, lowest = flood.settle(pushed, twice[1])
-    pairs = add_minima(flood, state, place, lowest).view(2, -1).T
-    add_passes(flood, state, points, values, pairs, 0)
-
-
-def add_tops(flood: Flood, state: FloodState, search: SearchState) -> None:
-    """Descend from both ends of the chords with the highest places of searches; where that leads to two minima there is a pass, if they
-    are not yet joined below it; in place."""
-    before, after = search.top_before, search.top_after
-    rows = torch.arange(len(before), device=before.device)
-    for _ in range(CHORD_ZOOMS):
-        t = torch.linspace(0, 1, CHORD_PROBES, dtype=before.dtype, device=before.device)[:, None, None]
-        places = torch.lerp(before, after, t)
-        tops, which = evaluate_in_chunks(flood.loss, places.flatten(0, 1)).view(CHORD_PROBES, -1).max(0)
-        top_points = places[which, rows]
-        before, after = places[(which - 1).clamp_min(0), rows], places[(which + 1).clamp_max(CHORD_PROBES - 1), rows]
-    ends = DescentState.begin(flood.loss, torch.cat([search.top_before, search.top_after]))
-    place, lowest = flood.settle(ends, torch.cat([tops, tops]))
-    pairs = add_minima(flood, state, place, lowest).view(2, -1).T
-    levels = joining_levels(state.heights, state.pairs, pairs[:, 0], len(state.values)).gather(1, pairs[:, 1:]).squeeze(1)
-    useful = ((pairs[:, 0] != pairs[:, 1]) & (tops < levels)).nonzero().squeeze(1)
-    add_passes(flood, state, flood.wrapped(top_points[useful]), tops[useful], pairs[useful], 1)
-
-
-def add_passes(flood: Flood, state: FloodState, points: Points, values: Values, pairs: Tensor, over_a_top: int) -> None:
-    """Add passes with what derivatives tell of them, in place."""
-    if not len(values):
-        return
-    norm, lowest, negative = look_at(flood.loss, points, flood.faces, products=flood.options.hessian_products)
-    state.saddles, state.heights = torch.cat([state.saddles, points]), torch.cat([state.heights, values])
-    state.saddle_gradient, state.saddle_lowest = torch.cat([state.saddle_gradient, norm]), torch.cat([state.saddle_lowest, lowest])
-    state.negative, state.pairs = torch.cat([state.negative, negative]), torch.cat([state.pairs, pairs])
-    state.over_a_top = torch.cat([state.over_a_top, torch.full_like(negative, over_a_top)])
 
 
 def make_record(flood: Flood, state: FloodState) -> TransitionNetwork:

@@ -1,7 +1,8 @@
 """Descents that do not jump: what lies between two steps is looked at, too.
 
-In: a loss, places, and a level for each. Out: minima that are joined with these places by chains of short chords below the level. A step of
-a descent like that of :mod:`._descent` may end in another valley, behind a ridge; then the end says nothing about the pass that it began at.
+In: a loss, places, and a level for each. Out: minima that are joined with these places by chains of short chords below the level. A step
+of a descent like that of :mod:`._descent` may end in another valley, behind a ridge; then its end says nothing about the pass that it began
+at.
 """
 
 from __future__ import annotations
@@ -29,8 +30,7 @@ def rounding_of(values: Values) -> Values:
 def short_step(loss: Loss, state: DescentState, longest: Values, box: Bounds | None, mode: Points | None = None) -> None:
     """One quasi-Newton step of every row, no longer than ``longest``, in place; at right angles to its mode, if there is one."""
     active = active_bounds(state.points, state.gradient, box)
-    slope, direction = state.gradient.masked_fill(active, 0), None
-    slope = without(slope, mode)
+    slope = without(state.gradient.masked_fill(active, 0), mode)
     direction = -without(two_loop_recursion(slope, state.history_s, state.history_y).masked_fill(active, 0), mode)
     size = slope.norm(dim=1)
     fresh = (state.history_y[-1] == 0).all(1) | ((direction * slope).sum(1) >= 0)  # no history, or one that misleads
@@ -85,8 +85,8 @@ def descend_below(
         step = (part.points - before.points).norm(dim=1)
         limit[rows] = torch.where(refused, torch.minimum(limit[rows], step) / 4, (2 * limit[rows]).clamp_max(longest))
         back = refused.nonzero().squeeze(1)
-        before.history_s.zero_(), before.history_y.zero_()
         state.put(rows[back], before.select(back))
+        state.history_s[:, rows[back]] = state.history_y[:, rows[back]] = 0
 
 
 def is_below(loss: Loss, before: DescentState, after: DescentState, tops: Values) -> Tensor:
