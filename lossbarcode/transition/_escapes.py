@@ -100,8 +100,8 @@ def transition_network(
         1 -1.031628  0.000000
         2 -0.215464  0.543719
         3 -0.215464  0.543719
-        4  2.104250  2.229471
-        5  2.104250  2.229471
+        4  2.104250  2.229357
+        5  2.104250  2.229357
     """
     if not len(minima):
         raise ValueError("minima: expected at least one, got none; find some by lb.find_minima")
@@ -158,7 +158,7 @@ def make_record(flood: Flood, state: FloodState) -> TransitionNetwork:
         periodic=flood.axes,
         name=name_of(flood.loss),
     )
-    *_, finished = next_searches(state)
+    *_, finished = next_searches(state, options.first_climb)
     return TransitionNetwork(
         catalogue,
         state.given_row,

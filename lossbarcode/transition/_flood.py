@@ -32,6 +32,7 @@ MODE_PRODUCTS = 80  # with the Hessian, for the softest modes of a minimum
 NULL_CURVATURE = 1e-9  # share of the largest curvature; directions with less are symmetries, which lead nowhere
 QUIET_SWEEPS = 2  # sweeps in a row that change no death, after which the search ends
 CLIMB_FACTOR = 8  # by which the first climb grows when nothing is found below it
+MAX_CLIMB = CLIMB_FACTOR**6  # times the first climb; then searches lead as far as they come
 PUSH_OFF = 1e-3  # share of the climb that is lost at once in a push off a saddle
 CHORD_PROBES = 33  # places on a chord over a top whose losses are looked at
 CHORD_ZOOMS = 5  # times that this is done, around the highest of them
@@ -211,7 +212,7 @@ def flood_on(flood: Flood, state: FloodState, progress: bool | None) -> Iterator
     with tqdm(desc="escapes", unit="round", initial=state.n_rounds, **tqdm_options(progress)) as bar:
         while state.sweep < options.sweeps:
             while state.n_rounds < options.max_rounds:
-                rows, ceilings, _ = next_searches(state)
+                rows, ceilings, _ = next_searches(state, options.first_climb)
                 bar.set_postfix_str(f"sweep {state.sweep + 1}, {len(rows)} of {len(state.values)} minima", refresh=False)
                 if not len(rows):
                     break
@@ -243,7 +244,7 @@ def deaths_of(state: FloodState) -> tuple[Values, Tensor]:
     return deaths, levels
 
 
-def next_searches(state: FloodState) -> tuple[Rows, Values, Tensor]:
+def next_searches(state: FloodState, first_climb: float) -> tuple[Rows, Values, Tensor]:
     """Which minima to search next, below which ceilings, and for which given minima nothing is left to do ``[g]``, bool.
 
     For each given minimum that one which it reaches over the lowest pass among those not yet searched, below its death as it is known; in
@@ -259,10 +260,11 @@ def next_searches(state: FloodState) -> tuple[Rows, Values, Tensor]:
         wanted = torch.minimum(deaths, state.values[given] + state.climb)
         own = torch.arange(len(state.values), device=given.device) == given[:, None]
         open_rows = (levels < wanted[:, None]) & (state.searched < wanted[:, None]) & (dies[:, None] | own)
-        raising = dies & deaths.isinf() & state.climb.isfinite() & ~open_rows.any(1)
+        raising = dies & (wanted < deaths) & ~open_rows.any(1)
         if not raising.any():
             break
         state.climb[raising] *= CLIMB_FACTOR
+        state.climb[state.climb > MAX_CLIMB * first_climb] = torch.inf
     asks = open_rows.any(1)
     if not state.sweep:
         nearest = torch.where(open_rows, levels, torch.inf).argmin(1, keepdim=True)
