@@ -18,7 +18,7 @@ from ..losses._boxes import box_of_points
 from ..losses._protocols import Loss, check_rows_independent, name_of
 from ._checkpoints import Checkpoint, drive
 from ._connect import check_up_to_date
-from ._flood import Flood, FloodState, Options, begin, floats_per_search, flood_on, next_searches
+from ._flood import BUDGET, Flood, FloodState, Options, begin, floats_per_search, flood_on, next_searches
 from ._minima import Minima
 from ._transition_network import TransitionNetwork
 
@@ -121,11 +121,10 @@ def transition_network(
     box, axes, faces = box_of_points(loss, bounds, around, minima.points)
     check_rows_independent(loss, minima.points)
     check_up_to_date(loss, minima)
-    if features is not None:
-        seen = features(minima.points)
-        if not isinstance(seen, Tensor) or seen.ndim != 2 or len(seen) != len(minima):
-            shape = list(seen.shape) if isinstance(seen, Tensor) else type(seen).__name__
-            raise ValueError(f"features: expected one row for each of the {len(minima)} minima, got {shape}; map [n d] to [n m]")
+    seen = None if features is None else features(minima.points)
+    if features is not None and (not isinstance(seen, Tensor) or seen.ndim != 2 or len(seen) != len(minima)):
+        shape = list(seen.shape) if isinstance(seen, Tensor) else type(seen).__name__
+        raise ValueError(f"features: expected one row for each of the {len(minima)} minima, got {shape}; map [n d] to [n m]")
     if max_step is None:
         norm = minima.points.norm(dim=1).mean()
         max_step = 0.01 * (1 + float(norm)) if box is None else 0.05 * float((box[:, 1] - box[:, 0]).mean())
@@ -133,11 +132,12 @@ def transition_network(
     options = Options(
         modes, sweeps, max_rounds, max_cycles, climb, max_step, gradient_tolerance, max_steps, min_distance, hessian_products, seed
     )
-    need = 2 * modes * floats_per_search(minima.points.shape[1]) * minima.points.element_size()
-    check_memory(need, minima.points.device, f"{2 * modes} searches side by side", "take fewer modes")
+    one = 2 * modes * floats_per_search(minima.points.shape[1])
+    need = max(one, min(one * len(minima), BUDGET)) * minima.points.element_size()
+    check_memory(need, minima.points.device, f"{2 * modes} searches from each minimum side by side", "take fewer modes")
     flood = Flood(loss, options, box, axes, faces, features)
     known = {name: value for name, value in vars(options).items() if name not in ("max_rounds", "sweeps")}
-    file = Checkpoint(checkpoint, loss, minima.points, **known, bounds=box, periodic=axes)
+    file = Checkpoint(checkpoint, loss, minima.points, **known, features=seen, bounds=box, periodic=axes)
     _, saved = file.load(minima.points.device) or ("", {})
     state = FloodState(**saved) if saved else begin(flood, minima.points)
     file.check_limit(max_rounds, "max_rounds", state.n_rounds)

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from .._support.pointers import pointer_jump
 from .._support.progress import tqdm_options
 from .._support.types import Bounds, Points, Rows, Values
-from ..losses._boxes import active_bounds, nearest_image, wrap_into_box
+from ..losses._boxes import active_bounds, nearest_image, project_to_box, wrap_into_box
 from ..losses._derivatives import evaluate_in_chunks, value_and_gradient
 from ..losses._protocols import Loss
 from ._descent import HISTORY_LENGTH, DescentState
@@ -128,18 +128,14 @@ class Flood:
         length = (2 * PUSH_OFF * climb / -curvature).sqrt().clamp(max=options.longest / 2)
         least = (2 * 100 * rounding_of(values) / -curvature).sqrt()  # a fall that rounding does not hide
         length = torch.maximum(length, least)
-        pushed = DescentState.begin(self.loss, self.inside(points + length[:, None] * modes))
+        pushed = DescentState.begin(self.loss, project_to_box(points + length[:, None] * modes, self.faces))
         for _ in range(20):
             rows = (~(pushed.values < values) & (length > least)).nonzero().squeeze(1)
             if not len(rows):
                 break
             length[rows] = torch.maximum(length[rows] / 2, least[rows])
-            pushed.put(rows, DescentState.begin(self.loss, self.inside(points[rows] + length[rows, None] * modes[rows])))
+            pushed.put(rows, DescentState.begin(self.loss, project_to_box(points[rows] + length[rows, None] * modes[rows], self.faces)))
         return pushed
-
-    def inside(self, points: Points) -> Points:
-        """Points moved into the box."""
-        return points if self.faces is None else points.clamp(*self.faces.T)
 
     def settle(self, state: DescentState, tops: Values) -> tuple[DescentState, Values]:
         """Descents to minima below the tops: where one ends with a negative curvature it is pushed off, and goes on. In place.
@@ -155,10 +151,9 @@ class Flood:
             free = ~active_bounds(part.points, part.gradient, self.faces)
             pairs = ritz_pairs(self.loss, part.points, free, [], options.hessian_products)
             curvature = pairs.curvature[:, 0]
-            size = torch.where(pairs.curvature.isfinite(), pairs.curvature.abs(), 0).amax(1)
             lowest[rows] = curvature
             state.put(rows, part)
-            down = (curvature < -(torch.finfo(size.dtype).eps ** 0.5) * size).nonzero().squeeze(1)
+            down = (curvature < -pairs.negligible()).nonzero().squeeze(1)
             if not len(down):
                 break
             mode, at = pairs.mode(torch.zeros_like(rows))[down], part.select(down)
@@ -176,7 +171,7 @@ def floats_per_search(dimension: int) -> int:
 
 def begin(flood: Flood, points: Points) -> FloodState:
     """The given minima, polished, without passes."""
-    start = DescentState.begin(flood.loss, flood.inside(points))
+    start = DescentState.begin(flood.loss, project_to_box(points, flood.faces))
     place, lowest = flood.settle(start, torch.full_like(start.values, torch.inf))
     none, empty = place.values[:0], torch.empty(0, dtype=torch.int64, device=points.device)
     state = FloodState(
@@ -319,7 +314,7 @@ def explore(flood: Flood, state: FloodState, rows: Rows, ceilings: Values) -> No
     at_kinks = search.select(kinked.nonzero().squeeze(1))
     if len(at_kinks.floor):  # no step up is short enough where the slope jumps; what is behind is looked at
         at_kinks.top_before = at_kinks.place.points
-        at_kinks.top_after = flood.inside(at_kinks.place.points + FIRST_STEP * options.longest * at_kinks.mode)
+        at_kinks.top_after = project_to_box(at_kinks.place.points + FIRST_STEP * options.longest * at_kinks.mode, flood.faces)
         add_tops(flood, state, at_kinks)
     over = search.select((search.outcome == Outcome.BELOW).nonzero().squeeze(1))
     if not len(over.floor):
@@ -376,14 +371,15 @@ def add_passes(flood: Flood, state: FloodState, points: Points, values: Values, 
         return
     _, gradient = value_and_gradient(flood.loss, points)
     active = active_bounds(points, gradient, flood.faces)
-    curvature = ritz_pairs(flood.loss, points, ~active, [modes], flood.options.hessian_products).curvature
-    size = torch.where(curvature.isfinite(), curvature.abs(), 0).amax(1, keepdim=True)
-    negative = (curvature < -(torch.finfo(size.dtype).eps ** 0.5) * size).sum(1)
-    state.saddles, state.heights = torch.cat([state.saddles, flood.wrapped(points)]), torch.cat([state.heights, values])
-    state.saddle_gradient = torch.cat([state.saddle_gradient, gradient.masked_fill(active, 0).norm(dim=1)])
-    state.saddle_lowest = torch.cat([state.saddle_lowest, curvature[:, 0]])
-    state.negative, state.pairs = torch.cat([state.negative, negative]), torch.cat([state.pairs, pairs])
-    state.over_a_top = torch.cat([state.over_a_top, torch.full_like(negative, over_a_top)])
+    ritz = ritz_pairs(flood.loss, points, ~active, [modes], flood.options.hessian_products)
+    negative = (ritz.curvature < -ritz.negligible()[:, None]).sum(1)
+    kept = ((negative > 0) | bool(over_a_top)).nonzero().squeeze(1)  # without a negative curvature a stationary place is a minimum
+    norm, tops = gradient.masked_fill(active, 0).norm(dim=1), torch.full_like(negative, over_a_top)
+    state.saddles, state.heights = torch.cat([state.saddles, flood.wrapped(points)[kept]]), torch.cat([state.heights, values[kept]])
+    state.saddle_gradient = torch.cat([state.saddle_gradient, norm[kept]])
+    state.saddle_lowest = torch.cat([state.saddle_lowest, ritz.curvature[kept, 0]])
+    state.negative, state.pairs = torch.cat([state.negative, negative[kept]]), torch.cat([state.pairs, pairs[kept]])
+    state.over_a_top = torch.cat([state.over_a_top, tops[kept]])
 
 
 def chord_tops(loss: Loss, before: Points, after: Points) -> tuple[Points, Values]:

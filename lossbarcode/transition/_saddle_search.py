@@ -170,15 +170,16 @@ def turn_mode(loss: Loss, state: SearchState, box: Bounds | None) -> None:
     products = MANY_PRODUCTS if state.n_cycles % REFRESH == 0 else FEW_PRODUCTS
     pairs = ritz_pairs(loss, place.points, free, [state.mode, state.last], products)
     alike = pairs.coefficients[:, 0].abs().masked_fill(pairs.curvature.isinf(), -1).argmax(1)
-    along = pairs.curvature.gather(1, alike[:, None]).squeeze(1)
-    lowest = pairs.curvature[:, 0]
+    null = pairs.curvature.abs() <= pairs.negligible()[:, None]  # a symmetry: to turn a cluster is no way out
+    curvature = pairs.curvature.masked_fill(null, 0)
+    along, lowest = curvature.gather(1, alike[:, None]).squeeze(1), curvature[:, 0]
     state.leaving &= ~(torch.where(state.fixed, lowest, along) < 0)
     mode = pairs.mode(torch.where(state.leaving, alike, 0))
     mode = mode * torch.where((mode * state.mode).sum(1, keepdim=True) < 0, -1, 1)
     weights = pairs.coefficients[:, 0].square()  # of the Ritz vectors in the last direction
     mixed = weights.amax(1) < ALIKE**2  # two modes are about to change places, and the direction is that of neither
     held = state.leaving & (state.fixed | mixed)
-    held_curvature = torch.where(weights > 0, weights * pairs.curvature, 0).sum(1)
+    held_curvature = torch.where(weights > 0, weights * curvature, 0).sum(1)
     state.mode = torch.where(held[:, None], state.mode, mode)
     state.curvature = torch.where(held, held_curvature, torch.where(state.leaving, along, lowest))
     state.stiffness = torch.maximum(state.stiffness, torch.where(state.curvature.isfinite(), state.curvature.abs(), 0))

@@ -32,6 +32,11 @@ class RitzPairs(NamedTuple):
     basis: Tensor
     coefficients: Tensor
 
+    def negligible(self) -> Tensor:
+        """Size of a curvature that rounding cannot be told from ``[n]``."""
+        size = torch.where(self.curvature.isfinite(), self.curvature.abs(), 0).amax(1)
+        return torch.finfo(size.dtype).eps ** 0.5 * size
+
     def mode(self, number: Tensor) -> Points:
         """One Ritz vector of each point ``[n d]``, by its number ``[n]``."""
         rows = torch.arange(len(number), device=number.device)

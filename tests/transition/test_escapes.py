@@ -160,6 +160,36 @@ def test_bars_of_many_minima_are_those_of_the_morse_complex(loss):
     assert farthest(exact, bars_of(loss, minima)) < 1e-8
 
 
+@pytest.mark.slow
+def test_a_cluster_of_seven_atoms():
+    """Translations and rotations are modes without curvature, which are not followed; clusters are compared by sorted distances.
+
+    Four minima are published for pairs of energy 4 (r^-12 - r^-6); the passes are those of an exhaustive search of ours.
+    """
+    i, j = torch.triu_indices(7, 7, 1)
+
+    def squared_distances(x):
+        atoms = x.view(len(x), 7, 3)
+        return (atoms[:, i] - atoms[:, j]).square().sum(2)
+
+    def energy(x):
+        attraction = squared_distances(x).pow(-3)
+        return 4 * (attraction.square() - attraction).sum(1)
+
+    def features(x):
+        return squared_distances(x).sort(1).values
+
+    starts = 0.9 * torch.randn(60, 21, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    found = lb.find_minima(energy, starts, gradient_tolerance=1e-8, progress=False)
+    found = found[found.converged & (found.values < -15)]
+    minima = found.deduplicate(1e-3, features=features(found.points))
+    network = network_of(energy, minima, features=features, max_step=0.1)
+    torch.testing.assert_close(network.minima.values, torch.tensor([-16.505384, -15.935043, -15.593211, -15.533060]).double())
+    deaths = torch.tensor([math.inf, -15.444734, -15.319864, -15.283421]).double()
+    torch.testing.assert_close(network.deaths(), deaths, rtol=0, atol=1e-5)
+    assert set(network.kinds) == {lb.PassKind.INDEX_1}
+
+
 def test_a_minimum_dies_at_what_was_not_given():
     """Only the highest minimum of the three is given; it dies at the published saddle of -72.2489, in a minimum that was found."""
     minima, _ = inner_minima(mueller_brown)
@@ -190,6 +220,7 @@ def test_bars_of_a_sum_have_the_passes_of_its_parts():
         assert d == pytest.approx(death, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_shifts_rotations_and_permutations_change_no_bar():
     minima = found_minima(wells)
     bars = bars_of(wells, minima)
@@ -228,6 +259,7 @@ def test_a_kink_bounds_from_above():
     assert 1 - 1e-6 <= death < 1.05
 
 
+@pytest.mark.slow
 def test_copies_are_one_minimum_where_features_say_so():
     """The camel is the same at -x: three classes, and a saddle between two copies joins a class with itself."""
     minima, _ = inner_minima(CAMEL)
@@ -249,6 +281,7 @@ def test_given_minima_are_polished():
     assert network.given_row[4] == network.given_row[0]
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_resumes(tmp_path):
     minima, _ = inner_minima(CAMEL)
     whole = network_of(CAMEL, minima)
@@ -281,10 +314,11 @@ def test_the_table_has_a_row_per_pass():
 def test_memory_is_asked_for_first(monkeypatch):
     minima = found_minima(wells)
     monkeypatch.setattr("psutil.virtual_memory", lambda: type("Memory", (), {"available": 1000}))
-    with pytest.raises(MemoryError, match="searches side by side"):
+    with pytest.raises(MemoryError, match="side by side"):
         network_of(wells, minima)
 
 
+@pytest.mark.slow
 def test_chunks_change_no_bar(monkeypatch):
     minima, exact = inner_minima(CAMEL)
     monkeypatch.setattr(_flood, "BUDGET", 1)
