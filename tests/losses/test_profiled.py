@@ -116,8 +116,8 @@ def test_solvers_find_the_minimum_whatever_the_features(seed, l2, scale):
     features[1, :, 1] = features[1, :, 0]  # columns that depend on each other
     features[2] = features[2] > 0  # classes that can be separated
     for loss in (
-        Squares(torch.randn(12, 2, dtype=torch.float64, generator=generator), l2),
-        CrossEntropy(torch.randint(0, 3, (12,), generator=generator), 3, l2, torch.float64),
+        Squares(torch.randn(12, 2, dtype=torch.float64, generator=generator), l2, 4),
+        CrossEntropy(torch.randint(0, 3, (12,), generator=generator), 3, l2, 4),
     ):
         layer = loss.solve(features)
         y = layer.clone().requires_grad_()

@@ -17,6 +17,7 @@ GRADIENT_TOLERANCE = 1e-12  # of the largest component, relative to that of no l
 MAX_NEWTON_STEPS = 100  # ten are usual
 MAX_HALVINGS = 40
 MAX_HESSIAN_SIZE = 2000  # numbers in a layer, whose Hessian is a matrix: 32 MB per network
+HESSIAN_BYTES = 1 << 27  # that the Hessians of layers solved for together may take
 
 
 class ConvexLoss(ABC):
@@ -24,10 +25,15 @@ class ConvexLoss(ABC):
 
     Args:
         l2: weight of the sum of squares of the layer, above 0.
+        size: side of the matrix that is the Hessian with respect to the layer.
     """
 
-    def __init__(self, l2: float) -> None:
-        self.l2 = l2
+    def __init__(self, l2: float, size: int) -> None:
+        self.l2, self.size = l2, size
+
+    def layers_that_fit(self) -> int:
+        """How many may be solved for together, by what the Hessians take."""
+        return HESSIAN_BYTES // (8 * self.size**2)
 
     @abstractmethod
     def values(self, features: Float[Tensor, "n rows p"], layer: Float[Tensor, "n p o"]) -> Float[Tensor, " n"]:
@@ -51,8 +57,8 @@ class ConvexLoss(ABC):
 class Squares(ConvexLoss):
     """The mean of squares over rows and outputs: ``torch.nn.functional.mse_loss``."""
 
-    def __init__(self, targets: Float[Tensor, "rows o"], l2: float) -> None:
-        super().__init__(l2)
+    def __init__(self, targets: Float[Tensor, "rows o"], l2: float, n_inputs: int) -> None:
+        super().__init__(l2, n_inputs)
         self.targets = targets
 
     def values(self, features: Float[Tensor, "n rows p"], layer: Float[Tensor, "n p o"]) -> Float[Tensor, " n"]:
@@ -79,9 +85,9 @@ class Squares(ConvexLoss):
 class CrossEntropy(ConvexLoss):
     """The mean of the cross-entropy with classes: ``torch.nn.functional.cross_entropy``."""
 
-    def __init__(self, classes: Int[Tensor, " rows"], n_classes: int, l2: float, dtype: torch.dtype) -> None:
-        super().__init__(l2)
-        self.targets = torch.nn.functional.one_hot(classes, n_classes).to(dtype)
+    def __init__(self, classes: Int[Tensor, " rows"], n_classes: int, l2: float, n_inputs: int) -> None:
+        super().__init__(l2, n_inputs * n_classes)
+        self.targets = torch.nn.functional.one_hot(classes, n_classes).double()
 
     def values(self, features: Float[Tensor, "n rows p"], layer: Float[Tensor, "n p o"]) -> Float[Tensor, " n"]:
         outputs = features @ layer

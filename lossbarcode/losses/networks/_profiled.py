@@ -50,7 +50,7 @@ class ProfiledLoss:
         self.criterion = convex_loss(full)
         check_affine(self)
         batches = -(-full.n_samples // full.batch_size)
-        self.networks_per_chunk = max(1, full.networks_per_chunk // batches)
+        self.networks_per_chunk = max(1, min(full.networks_per_chunk // batches, self.criterion.layers_that_fit()))
 
     def __repr__(self) -> str:
         layer = self.full.n_parameters - self.n_parameters
@@ -197,14 +197,17 @@ def convex_loss(full: NetworkLoss) -> ConvexLoss:
             f"penalty={full.penalty}; make the loss with l2="
         )
     targets = full.data[1] if isinstance(full.data, tuple) and len(full.data) == 2 else None
+    name = last_layer_of(full)
+    n_outputs, n_inputs = full.vector.shapes[f"{name}.weight"]
+    n_inputs += f"{name}.bias" in full.vector.shapes
     if isinstance(targets, Tensor) and is_plain(full.criterion, F.mse_loss, nn.MSELoss) and targets.ndim == 2:
-        return Squares(targets.double(), full.l2)
+        return Squares(targets.double(), full.l2, n_inputs)
     if isinstance(targets, Tensor) and is_plain(full.criterion, F.cross_entropy, nn.CrossEntropyLoss) and targets.ndim == 1:
-        name = last_layer_of(full)
-        size = sum(shape.numel() for key, shape in full.vector.shapes.items() if key.rpartition(".")[0] == name)
-        if size > MAX_HESSIAN_SIZE:
-            raise ValueError(f"profiled: expected at most {MAX_HESSIAN_SIZE} numbers in the last layer for cross-entropy, got {size}")
-        return CrossEntropy(targets, full.vector.shapes[f"{name}.weight"][0], full.l2, torch.float64)
+        if n_inputs * n_outputs > MAX_HESSIAN_SIZE:
+            raise ValueError(
+                f"profiled: expected at most {MAX_HESSIAN_SIZE} numbers in the last layer for cross-entropy, got {n_inputs * n_outputs}"
+            )
+        return CrossEntropy(targets, n_outputs, full.l2, n_inputs)
     shape = f"of shape {list(targets.shape)}" if isinstance(targets, Tensor) else type(targets).__name__
     raise ValueError(
         "profiled: expected torch.nn.functional.mse_loss with targets [rows outputs], or cross_entropy with classes [rows], both with "

@@ -1,0 +1,175 @@
+"""From minima to the lowest passes out of them.
+
+In: a loss and minima. Out: a :class:`TransitionNetwork`. What is asked for is checked here; the searches are those of :mod:`._flood`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from .._support.checks import check_count
+from .._support.machine import check_memory
+from .._support.types import AnyArray
+from ..losses._boxes import box_of_points
+from ..losses._protocols import Loss, check_rows_independent, name_of
+from ._checkpoints import Checkpoint, drive
+from ._connect import check_up_to_date
+from ._flood import BUDGET, Flood, FloodState, Options, begin, floats_per_search, flood_on, next_searches
+from ._minima import Minima
+from ._transition_network import TransitionNetwork
+
+
+def transition_network(
+    loss: Loss,
+    minima: Minima,
+    *,
+    modes: int = 6,
+    sweeps: int = 5,
+    max_rounds: int = 1000,
+    max_cycles: int = 100,
+    first_climb: float | None = None,
+    max_step: float | None = None,
+    gradient_tolerance: float = 1e-8,
+    max_steps: int = 5000,
+    min_distance: float = 1e-3,
+    features: Callable[[Tensor], Tensor] | None = None,
+    hessian_products: int = 80,
+    bounds: AnyArray | None = None,
+    periodic: bool | Sequence[bool] | None = None,
+    seed: int = 0,
+    checkpoint: str | os.PathLike[str] | None = None,
+    progress: bool | None = None,
+) -> TransitionNetwork:
+    """The lowest passes out of minima, by searches from each minimum upwards, and from what they reach.
+
+    Unlike paths between given minima (:func:`connect`), the passes lead to anything lower, and are stationary points. The minima are
+    polished first. Searches leave a minimum along both signs of its softest modes and follow the mode to a saddle; then descents lead from
+    it to both sides. Those minima are searched next that are reached over the lowest passes, as long as these are below the lowest known
+    way to something lower. Then come the next modes, and random soft directions, until two sweeps in a row change no death.
+
+    Args:
+        loss: the loss of the minima, twice differentiable; only products with its Hessian are taken.
+        minima: one or more, in float64.
+        modes: directions in which a minimum is left in one sweep, both signs of each.
+        sweeps: the most sets of directions.
+        max_rounds: the most rounds; in one round each given minimum has at most one minimum searched.
+        max_cycles: the most steps up of a search.
+        first_climb: how far above a given minimum searches lead at first, in the unit of the loss; eight times as far if nothing lower is
+            found; default: as far as they come.
+        max_step: longest step, in the unit of the points; default: a twentieth of the mean width of the box, or a hundredth of one plus
+            the mean length of the minima. Steps get shorter where curvatures change.
+        gradient_tolerance: length of the gradient below which minima and saddles are finished.
+        max_steps: the most quasi-Newton steps of a descent.
+        min_distance: places closer than this whose losses are equal (up to 1e-10 and rounding) are one minimum, or one saddle.
+        features: what to compare instead of points, ``[n d] -> [n m]``, the same for symmetric copies, which then are one minimum.
+        hessian_products: products with the Hessian spent on the index of each saddle, and on the lowest eigenvalue of each minimum; with
+            as many as parameters, they are exact.
+        bounds: stay in this box ``[d 2]``; default: that of the minima.
+        periodic: which axes are periodic, with the width of the box as the period; one answer for all or one per axis; default: those of
+            the minima, or ``loss.periodic``.
+        seed: of the random directions.
+        checkpoint: file in which the state is kept after rounds; an interrupted run resumes from it.
+        progress: show a progress bar; default: when it takes over two seconds.
+
+    Returns:
+        TransitionNetwork. Every pass is an upper bound on the lowest one, by an explicit way; that there is no lower one is not proven.
+
+    Raises:
+        ValueError: if the minima are not of this loss or not in float64, if the loss of a row depends on other rows, if options are out of
+            range, if the box does not fit, or if the checkpoint is that of another run, is damaged, or cannot be written there.
+        MemoryError: if the searches from one minimum would not fit into memory.
+
+    Warns:
+        UserWarning: if the checkpoint can no longer be written.
+
+    Source:
+        Hybrid eigenvector following and discrete path sampling, as reviewed in Wales, *Energy Landscapes* (2003).
+
+    Example:
+        >>> import torch, lossbarcode as lb
+        >>> camel = lb.functions.SixHumpCamel()
+        >>> minima = lb.find_minima(camel, lb.sample(camel, 64, dtype=torch.float64).points).deduplicate(1e-3)
+        >>> bars = lb.barcode(lb.transition_network(camel, minima))
+        >>> print(bars.table()[["birth", "death"]].round(6) + 0)
+              birth     death
+        0 -1.031628       inf
+        1 -1.031628  0.000000
+        2 -0.215464  0.543719
+        3 -0.215464  0.543719
+        4  2.104250  2.229357
+        5  2.104250  2.229357
+    """
+    if not len(minima):
+        raise ValueError("minima: expected at least one, got none; find some by lb.find_minima")
+    if minima.points.dtype != torch.float64:
+        raise ValueError(
+            f"minima: expected float64, got {minima.points.dtype}, which cannot tell a flat place; use loss and starts in float64"
+        )
+    counts = {"modes": modes, "sweeps": sweeps, "max_cycles": max_cycles, "max_steps": max_steps, "hessian_products": hessian_products}
+    for name, count in counts.items():
+        check_count(count, name)
+    max_rounds = check_count(max_rounds, "max_rounds", least=0)
+    lengths = {"first_climb": first_climb, "max_step": max_step, "gradient_tolerance": gradient_tolerance, "min_distance": min_distance}
+    for name, length in lengths.items():
+        if length is not None and not length > 0:
+            raise ValueError(f"{name}: expected a positive number, got {length}; leave it out for the default")
+    bounds, around = (minima.bounds if bounds is None else bounds), (minima.periodic if periodic is None else periodic)
+    box, axes, faces = box_of_points(loss, bounds, around, minima.points)
+    check_rows_independent(loss, minima.points)
+    check_up_to_date(loss, minima)
+    seen = None if features is None else features(minima.points)
+    if features is not None and (not isinstance(seen, Tensor) or seen.ndim != 2 or len(seen) != len(minima)):
+        shape = list(seen.shape) if isinstance(seen, Tensor) else type(seen).__name__
+        raise ValueError(f"features: expected one row for each of the {len(minima)} minima, got {shape}; map [n d] to [n m]")
+    if max_step is None:
+        norm = minima.points.norm(dim=1).mean()
+        max_step = 0.01 * (1 + float(norm)) if box is None else 0.05 * float((box[:, 1] - box[:, 0]).mean())
+    climb = torch.inf if first_climb is None else first_climb
+    options = Options(
+        modes, sweeps, max_rounds, max_cycles, climb, max_step, gradient_tolerance, max_steps, min_distance, hessian_products, seed
+    )
+    one = 2 * modes * floats_per_search(minima.points.shape[1])
+    need = max(one, min(one * len(minima), BUDGET)) * minima.points.element_size()
+    check_memory(need, minima.points.device, f"{2 * modes} searches from each minimum side by side", "take fewer modes")
+    flood = Flood(loss, options, box, axes, faces, features)
+    known = {name: value for name, value in vars(options).items() if name not in ("max_rounds", "sweeps")}
+    file = Checkpoint(checkpoint, loss, minima.points, **known, features=seen, bounds=box, periodic=axes)
+    _, saved = file.load(minima.points.device) or ("", {})
+    state = FloodState(**saved) if saved else begin(flood, minima.points)
+    file.check_limit(max_rounds, "max_rounds", state.n_rounds)
+    drive(flood_on(flood, state, progress), state, file)
+    return make_record(flood, state)
+
+
+def make_record(flood: Flood, state: FloodState) -> TransitionNetwork:
+    """The record."""
+    options = flood.options
+    catalogue = Minima(
+        state.points,
+        state.values,
+        state.gradient_norm,
+        state.lowest_eigenvalue,
+        gradient_tolerance=options.gradient_tolerance,
+        bounds=flood.box,
+        periodic=flood.axes,
+        name=name_of(flood.loss),
+    )
+    *_, finished = next_searches(state, options.first_climb)
+    return TransitionNetwork(
+        catalogue,
+        state.given_row,
+        state.saddles,
+        state.heights,
+        state.saddle_gradient,
+        state.saddle_lowest,
+        state.negative,
+        state.pairs,
+        state.over_a_top,
+        finished.long(),
+        options.gradient_tolerance,
+        name_of(flood.loss),
+    )

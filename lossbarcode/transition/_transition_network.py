@@ -1,0 +1,142 @@
+"""Minima and the passes by which searches left them: the record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ..barcodes._graph import Graph
+from ..barcodes._source import Source
+from ._minima import Minima
+from ._minimax import minimax_heights
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+class PassKind(str, Enum):
+    """What is known of a pass.
+
+    ``INDEX_1``: a stationary point with exactly one negative eigenvalue, and descents to both sides of it that stay below it.
+    ``OVER_A_TOP``: an explicit way over a place that is not stationary, which bounds the pass from above. ``PATH_BOUND``: a stationary
+    point with another number of negative eigenvalues; the way over it is explicit, and bounds the pass from above.
+    """
+
+    INDEX_1 = "index-1 saddle"
+    OVER_A_TOP = "descent over a top"
+    PATH_BOUND = "path bound"
+
+    __str__ = str.__str__
+
+
+@dataclass(frozen=True, eq=False)
+class TransitionNetwork(Source):
+    """Minima, those given and those reached from them, and the passes between them.
+
+    Attributes:
+        minima: the catalogue: first the given minima, polished, then what was reached from them, in the order of discovery.
+        given_row: row in ``minima`` of each minimum that was given ``[g]``; two that are the same have one row.
+        saddles: places of the passes ``[s d]``.
+        values: loss there ``[s]``.
+        gradient_norm: length of the gradient there ``[s]``.
+        lowest_eigenvalue: lowest eigenvalue of the Hessian that was found there ``[s]``.
+        negative_eigenvalues: number of negative eigenvalues that were found there ``[s]``, a lower bound on the Morse index; the index
+            itself if there were as many products with the Hessian as parameters.
+        pairs: rows of the two minima that each joins ``[s 2]``; twice the same row: both descents from it end in one minimum.
+        over_a_top: 1 for the highest place of a search that came down on the other side without a saddle, else 0 ``[s]``.
+        is_finished: 1 if for each given minimum all searches that could lower its death were done before a budget was spent ``[g]``.
+        gradient_tolerance: length of the gradient below which a place counts as stationary.
+        name: the loss.
+    """
+
+    minima: Minima
+    given_row: Int[Tensor, " g"]
+    saddles: Float[Tensor, "s d"]
+    values: Float[Tensor, " s"]
+    gradient_norm: Float[Tensor, " s"]
+    lowest_eigenvalue: Float[Tensor, " s"]
+    negative_eigenvalues: Int[Tensor, " s"]
+    pairs: Int[Tensor, "s 2"]
+    over_a_top: Int[Tensor, " s"]
+    is_finished: Int[Tensor, " g"]
+    gradient_tolerance: float
+    name: str = ""
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __repr__(self) -> str:
+        return f"TransitionNetwork({len(self.minima)} minima, {len(self)} passes; {self.name})"
+
+    @property
+    def graph(self) -> Graph:  # pyright: ignore[reportIncompatibleVariableOverride]  # a computed attribute is one, too
+        """All minima of the catalogue, joined by all passes; rows are those of ``minima`` and of ``saddles``."""
+        rows = (self.pairs[:, 0] != self.pairs[:, 1]).nonzero().squeeze(1)
+        pairs = self.pairs[rows]
+        # a saddle between two minima that are equal up to rounding may lie an ulp below one of them
+        heights = torch.maximum(self.values[rows], self.minima.values[pairs].amax(1))
+        return Graph(self.minima.values, pairs, heights, saddle_row=rows)
+
+    def caution(self, n_infinite: int) -> str | None:
+        """A warning if no pass joins some minima with the rest."""
+        if n_infinite <= 1:
+            return None
+        return (
+            f"searches leave {n_infinite} groups of minima apart, so there are {n_infinite} infinite bars; if the domain is connected, "
+            "allow more sweeps, rounds, modes or cycles"
+        )
+
+    @property
+    def kinds(self) -> list[PassKind]:
+        """What is known of each pass ``[s]``."""
+        found = zip(self.over_a_top.tolist(), self.negative_eigenvalues.tolist(), strict=True)
+        return [PassKind.OVER_A_TOP if top else PassKind.INDEX_1 if count == 1 else PassKind.PATH_BOUND for top, count in found]
+
+    def deaths(self, *, among_given: bool = False) -> Float[Tensor, " g"]:
+        """Lowest known pass from each given minimum to something lower ``[g]``; +inf where nothing lower was reached.
+
+        Of two equal minima the earlier row counts as the lower one.
+
+        Args:
+            among_given: only to something lower that was given: deaths within the sample, at least as high as those to anything lower.
+        """
+        count, given = len(self.minima), self.given_row
+        levels = joining_levels(self.values, self.pairs, given, count)
+        order = self.minima.values.argsort(stable=True).argsort()
+        lower = order < order[given, None]
+        if among_given:
+            member = torch.zeros(count, dtype=torch.bool, device=given.device)
+            member[given] = True
+            lower &= member
+        return torch.where(lower, levels, torch.inf).amin(1)
+
+    def table(self) -> DataFrame:
+        """The passes as a ``pandas.DataFrame``, one row per pass."""
+        import pandas as pd
+
+        columns = {
+            "from": self.pairs[:, 0],
+            "to": self.pairs[:, 1],
+            "height": self.values,
+            "gradient_norm": self.gradient_norm,
+            "lowest_eigenvalue": self.lowest_eigenvalue,
+            "negative_eigenvalues": self.negative_eigenvalues,
+        }
+        table = pd.DataFrame({name: column.cpu().numpy() for name, column in columns.items()})
+        return table.assign(kind=pd.Categorical([kind.value for kind in self.kinds], categories=[kind.value for kind in PassKind]))
+
+
+def joining_levels(heights: Tensor, pairs: Tensor, rows: Tensor, count: int) -> Tensor:
+    """The lowest level at which some minima ``[g]`` are joined with each of all minima ``[g count]``; +inf: they are not."""
+    if count < 2:
+        return torch.full((len(rows), count), torch.inf, dtype=heights.dtype, device=heights.device)
+    apart = pairs[:, 0] != pairs[:, 1]
+    every = torch.stack([rows.repeat_interleave(count), torch.arange(count, device=rows.device).repeat(len(rows))], 1)
+    none = torch.full_like(every[:, 0], torch.inf, dtype=heights.dtype)
+    levels = minimax_heights(torch.cat([heights[apart], none]), torch.cat([pairs[apart], every]), count)
+    return levels[-len(every) :].view(len(rows), count)
