@@ -18,6 +18,7 @@ from .._support.types import AnyArray, Bounds
 from ..losses._boxes import box_of_points, nearest_image
 from ..losses._derivatives import evaluate_in_chunks
 from ..losses._protocols import Loss, check_rows_independent, name_of, same_losses
+from ..losses.networks import NetworkLoss, ProfiledLoss
 from ._checkpoints import Checkpoint, drive
 from ._minima import Minima
 from ._minimax import minimax_heights
@@ -38,6 +39,7 @@ def connect(
     height_tolerance: float | None = None,
     adaptive: bool = True,
     hessian_products: int = 20,
+    refit: bool = False,
     bounds: AnyArray | None = None,
     periodic: bool | Sequence[bool] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
@@ -59,6 +61,8 @@ def connect(
             last decrease). That is a guess: the barcode is the same up to the tolerance where paths converge; where rounds end before
             that, it can be higher than with all paths at full effort.
         hessian_products: products with the Hessian spent on each highest point that the barcode uses; 0: none.
+        refit: solve for the last layer at every place of a finished path (:meth:`NetworkLoss.profiled`), and keep what that lowers: ends
+            stay, and no height rises. Only without bounds.
         bounds: stay in this box ``[d 2]``; default: that of the minima.
         periodic: which axes are periodic, with the width of the box as the period; one answer for all or one per axis; default: those of
             the minima, or ``loss.periodic``. A path leads to the nearest image of its other end, so its images may lie outside the box; a
@@ -110,6 +114,7 @@ def connect(
     check_memory(need, minima.points.device, f"{len(pairs):,} paths", "join fewer pairs, or take fewer images or rounds")
     bounds, around = (minima.bounds if bounds is None else bounds), (minima.periodic if periodic is None else periodic)
     box, axes, faces = box_of_points(loss, bounds, around, minima.points)
+    profiled = checked_refit(loss, box) if refit else None
     check_rows_independent(loss, minima.points)
     check_up_to_date(loss, minima)
     ends = minima.points[pairs]
@@ -135,6 +140,8 @@ def connect(
         progress=progress,
     )
     drive(steps, state, file)
+    if profiled is not None:
+        refit_last_layers(loss, profiled, state, pairs, height_tolerance)
     return make_record(loss, minima, pairs, state, height_tolerance, hessian_products, faces)
 
 
@@ -151,6 +158,29 @@ def check_up_to_date(loss: Loss, minima: Minima) -> None:
             f"in row {row}: {float(minima.values[row]):.6g} instead of {float(found[row]):.6g}; find them again with this loss, by "
             "lb.find_minima(loss, minima.points)"
         )
+
+
+def checked_refit(loss: Loss, box: Bounds | None) -> ProfiledLoss:
+    """The loss without its last layer, if it has one that can be solved for anywhere."""
+    if not isinstance(loss, NetworkLoss):
+        raise ValueError(f"refit: expected the loss of a network, by lb.networks.network_loss, got {name_of(loss)}; pass refit=False")
+    if box is not None:
+        raise ValueError("refit: expected no bounds, got a box, which the best last layer may leave; pass refit=False, or no bounds")
+    return loss.profiled()
+
+
+def refit_last_layers(loss: Loss, profiled: ProfiledLoss, state: StringState, pairs: Tensor, height_tolerance: float) -> None:
+    """The best last layer at every image between the ends, and the highest loss anew, where that makes a path no higher.
+
+    Every image falls or stays, but the straight lines between images are new ones, so a whole path may rise: then it is left as it is.
+    """
+    moved = state.points.clone()
+    moved[:, 1:-1] = profiled.refit(state.points[:, 1:-1].flatten(0, 1)).view_as(moved[:, 1:-1])
+    found = path_maximum(loss, moved, height_tolerance, pairs)
+    lower = found.heights <= state.heights
+    state.points = torch.where(lower[:, None, None], moved, state.points)
+    state.heights = torch.where(lower, found.heights, state.heights)
+    state.peak_position = torch.where(lower, found.peak_position, state.peak_position)
 
 
 def thousandth_of_straight_lines(loss: Loss, ends: Tensor, low: Tensor, pairs: Tensor) -> float:
