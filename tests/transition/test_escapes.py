@@ -164,7 +164,7 @@ def test_bars_of_many_minima_are_those_of_the_morse_complex(loss):
 def test_a_cluster_of_seven_atoms():
     """Translations and rotations are modes without curvature, which are not followed; clusters are compared by sorted distances.
 
-    Four minima are published for pairs of energy 4 (r^-12 - r^-6); the passes are those of an exhaustive search of ours.
+    Four minima are published for pairs of energy 4 (r^-12 - r^-6); the passes are what this search found, and guard it.
     """
     i, j = torch.triu_indices(7, 7, 1)
 
