@@ -75,7 +75,7 @@ full = lb.networks.network_loss(unit, (line, (2 * line).sin() + line / 2), nn.fu
 profiled = full.profiled()
 
 side = 65
-x, y = torch.linspace(-3, 3, side, dtype=torch.float64), torch.linspace(-2, 2, side, dtype=torch.float64)
+x, y = torch.linspace(-3, 3, side, dtype=torch.float64), torch.linspace(-4, 4, side, dtype=torch.float64)
 places = torch.cartesian_prod(x, y)
 cells = pd.DataFrame({"x": places[:, 0], "y": places[:, 1], "loss": full(places)})
 curve = pd.DataFrame({"x": x, "y": profiled.lift(x[:, None])[:, 1], "loss": profiled(x[:, None])})
@@ -84,11 +84,11 @@ arrows["toward"] = arrows["y"] + 0.5 * (arrows["y_best"] - arrows["y"]).clip(-0.
 level = alt.param(name="level", value=0.55, bind=alt.binding_range(min=0.25, max=1.0, step=0.01, name="level "))
 below = alt.datum.loss <= level
 across = alt.X("x:Q", title="weight before the last layer", scale=alt.Scale(domain=[-3, 3], nice=False))
-up = alt.Y("y:Q", title="last layer", scale=alt.Scale(domain=[-2, 2], nice=False))
+up = alt.Y("y:Q", title="last layer", scale=alt.Scale(domain=[-4, 4], nice=False))
 shaded = alt.Chart(cells).mark_square(size=50, color="#9DB8D2", opacity=1, clip=True).encode(x=across, y=up).transform_filter(below)
 best = (
     alt.Chart(curve)
-    .mark_point(size=14, filled=True, opacity=1)
+    .mark_point(size=14, filled=True, opacity=1, clip=True)
     .encode(
         x=across,
         y=up,
