@@ -24,7 +24,9 @@
 #
 # A bar has two ends. The claim is about heights, and a network can have lower bars because its *losses* are lower, without
 # being easier to escape. So births, deaths and lengths are reported separately. The penalty that makes minima exist moves all of
-# them, so it is varied; so is the effort spent on paths, because every death is an upper bound that decreases with effort.
+# them, so it is varied; so is the effort spent on paths, because every death is an upper bound that decreases with effort. In
+# {doc}`13_profiled_losses`, where a barcode is known otherwise, such a bound is far too high although more effort hardly changed it. So an
+# order of depths or widths by these deaths describes the paths; whether it is that of the networks is open.
 #
 # **Time:** under a minute on two cores (`PRESET = "quick"`, two networks). The full table, `results/07_bars.csv`, is made with
 # `LOSSBARCODE_PRESET=full` in hours. An interrupted run resumes where it stopped.

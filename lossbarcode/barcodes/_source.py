@@ -6,7 +6,7 @@ whether bars may be missing, bars of a higher degree) it offers by itself, so th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from .._support.types import Rows
 
@@ -21,10 +21,12 @@ class Source:
     Attributes:
         graph: the minima and the passes between them.
         name: of what, for titles.
+        if_unconnected: what users can do if the graph is in pieces though the domain is not.
     """
 
     graph: Graph
     name: str
+    if_unconnected: ClassVar[str] = "use more neighbors (k), a larger radius, more samples or, for a lattice, another seed"
 
     @property
     def sizes(self) -> Rows | None:
@@ -37,7 +39,7 @@ class Source:
             return None
         return (
             f"the graph has {n_infinite} connected components, so there are {n_infinite} infinite bars; if the domain is connected, "
-            "use more neighbors (k), a larger radius, more samples or, for a lattice, another seed"
+            f"{self.if_unconnected}"
         )
 
     def bars_of_degree(self, degree: int) -> Barcode:

@@ -96,7 +96,7 @@ def path_profiles(paths: Paths, *, before: Paths | None = None, limit: int = 30,
 def paths_frame(paths: Paths) -> pd.DataFrame:
     """One row per path: first those at whose highest point a bar ends, the longest bar first, then the others, the lowest first."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a few paths may be drawn, too, which leave groups of minima apart
+        warnings.filterwarnings("ignore", message="the graph has")  # a few paths may be drawn, too
         bars = read_off(paths)
     number = np.arange(len(bars))[bars.is_finite.cpu().numpy()]
     ends = dict(zip((bars.saddle_row.cpu().numpy()[number] // paths.values.shape[1]).tolist(), number.tolist(), strict=True))

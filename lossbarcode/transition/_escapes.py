@@ -46,10 +46,11 @@ def transition_network(
 ) -> TransitionNetwork:
     """The lowest passes out of minima, by searches from each minimum upwards, and from what they reach.
 
-    Unlike paths between given minima (:func:`connect`), the passes lead to anything lower, and are stationary points. The minima are
-    polished first. Searches leave a minimum along both signs of its softest modes and follow the mode to a saddle; then descents lead from
-    it to both sides. Those minima are searched next that are reached over the lowest passes, as long as these are below the lowest known
-    way to something lower. Then come the next modes, and random soft directions, until two sweeps in a row change no death.
+    Unlike paths between given minima (:func:`connect`), the passes lead to anything lower, and where nothing fails they are stationary
+    points; ``kinds`` tells which are. The minima are polished first. Searches leave a minimum along both signs of its softest modes and
+    follow the mode to a saddle; then descents lead from it to both sides. Those minima are searched next that are reached over the lowest
+    passes, as long as these are below the lowest known way to something lower. Then come the next modes, and random soft directions, until
+    two sweeps in a row change no death.
 
     Args:
         loss: the loss of the minima, twice differentiable; only products with its Hessian are taken.
@@ -93,15 +94,13 @@ def transition_network(
         >>> import torch, lossbarcode as lb
         >>> camel = lb.functions.SixHumpCamel()
         >>> minima = lb.find_minima(camel, lb.sample(camel, 64, dtype=torch.float64).points).deduplicate(1e-3)
-        >>> bars = lb.barcode(lb.transition_network(camel, minima))
-        >>> print(bars.table()[["birth", "death"]].round(6) + 0)
-              birth     death
-        0 -1.031628       inf
-        1 -1.031628  0.000000
-        2 -0.215464  0.543719
-        3 -0.215464  0.543719
-        4  2.104250  2.229357
-        5  2.104250  2.229357
+        >>> network = lb.transition_network(camel, minima[:3])  # the other three are found
+        >>> network
+        TransitionNetwork(6 minima, 6 passes; SixHumpCamel)
+        >>> network.deaths().round(decimals=6) + 0
+        tensor([   inf, 0.0000, 0.5437], dtype=torch.float64)
+        >>> {kind.value for kind in network.kinds}
+        {'index-1 saddle'}
     """
     if not len(minima):
         raise ValueError("minima: expected at least one, got none; find some by lb.find_minima")
@@ -110,8 +109,7 @@ def transition_network(
             f"minima: expected float64, got {minima.points.dtype}, which cannot tell a flat place; use loss and starts in float64"
         )
     counts = {"modes": modes, "sweeps": sweeps, "max_cycles": max_cycles, "max_steps": max_steps, "hessian_products": hessian_products}
-    for name, count in counts.items():
-        check_count(count, name)
+    modes, sweeps, max_cycles, max_steps, hessian_products = (check_count(count, name) for name, count in counts.items())
     max_rounds = check_count(max_rounds, "max_rounds", least=0)
     lengths = {"first_climb": first_climb, "max_step": max_step, "gradient_tolerance": gradient_tolerance, "min_distance": min_distance}
     for name, length in lengths.items():
@@ -168,8 +166,8 @@ def make_record(flood: Flood, state: FloodState) -> TransitionNetwork:
         state.saddle_lowest,
         state.negative,
         state.pairs,
-        state.over_a_top,
-        finished.long(),
+        state.over_a_top.bool(),
+        finished,
         options.gradient_tolerance,
         name_of(flood.loss),
     )

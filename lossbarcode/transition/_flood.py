@@ -44,7 +44,7 @@ BUDGET = 1 << 27  # numbers in memory at a time, for searches side by side
 class Options:
     """What a run depends on, besides the loss, the minima and the box.
 
-    Attributes: as for :func:`transition_network`; ``longest`` is its ``max_step``.
+    Attributes: as for :func:`transition_network`.
     """
 
     modes: int
@@ -52,7 +52,7 @@ class Options:
     max_rounds: int
     max_cycles: int
     first_climb: float
-    longest: float
+    max_step: float
     gradient_tolerance: float
     max_steps: int
     min_distance: float
@@ -125,7 +125,7 @@ class Flood:
     def push(self, points: Points, values: Values, modes: Points, curvature: Values, climb: Values) -> DescentState:
         """A short way down from places along modes ``[n d]`` of negative curvature ``[n]``, as the beginning of a descent."""
         options = self.options
-        length = (2 * PUSH_OFF * climb / -curvature).sqrt().clamp(max=options.longest / 2)
+        length = (2 * PUSH_OFF * climb / -curvature).sqrt().clamp(max=options.max_step / 2)
         least = (2 * 100 * rounding_of(values) / -curvature).sqrt()  # a fall that rounding does not hide
         length = torch.maximum(length, least)
         pushed = DescentState.begin(self.loss, project_to_box(points + length[:, None] * modes, self.faces))
@@ -147,7 +147,7 @@ class Flood:
         lowest, rows = torch.full_like(tops, torch.inf), torch.arange(len(tops), device=tops.device)
         for _ in range(4):
             part = state.select(rows)
-            descend_below(self.loss, part, tops[rows], options.longest, options.gradient_tolerance, options.max_steps, self.faces)
+            descend_below(self.loss, part, tops[rows], options.max_step, options.gradient_tolerance, options.max_steps, self.faces)
             free = ~active_bounds(part.points, part.gradient, self.faces)
             pairs = ritz_pairs(self.loss, part.points, free, [], options.hessian_products)
             curvature = pairs.curvature[:, 0]
@@ -307,20 +307,20 @@ def explore(flood: Flood, state: FloodState, rows: Rows, ceilings: Values) -> No
     origin, below = rows[owner], ceilings[owner]
     floor = state.values[origin]
     fixed = torch.full_like(owner, is_random, dtype=torch.bool)
-    search = SearchState.begin(loss, state.points[origin], ways, floor, below, options.longest, leaving=True, fixed=fixed)
+    search = SearchState.begin(loss, state.points[origin], ways, floor, below, options.max_step, leaving=True, fixed=fixed)
     climb_to_the_end(flood, search)
     add_saddles(flood, state, search)
-    kinked = (search.outcome == Outcome.NOWHERE) & (search.step_length < SHORTEST * options.longest)
+    kinked = (search.outcome == Outcome.NOWHERE) & (search.step_length < SHORTEST * options.max_step)
     at_kinks = search.select(kinked.nonzero().squeeze(1))
     if len(at_kinks.floor):  # no step up is short enough where the slope jumps; what is behind is looked at
         at_kinks.top_before = at_kinks.place.points
-        at_kinks.top_after = project_to_box(at_kinks.place.points + FIRST_STEP * options.longest * at_kinks.mode, flood.faces)
+        at_kinks.top_after = project_to_box(at_kinks.place.points + FIRST_STEP * options.max_step * at_kinks.mode, flood.faces)
         add_tops(flood, state, at_kinks)
     over = search.select((search.outcome == Outcome.BELOW).nonzero().squeeze(1))
     if not len(over.floor):
         return
     # the highest place on the way is near a saddle, if there is one
-    retry = SearchState.begin(loss, over.top_points, over.mode, over.floor, over.ceiling, options.longest, leaving=False, fixed=over.fixed)
+    retry = SearchState.begin(loss, over.top_points, over.mode, over.floor, over.ceiling, options.max_step, leaving=False, fixed=over.fixed)
     climb_to_the_end(flood, retry)
     add_saddles(flood, state, retry)
     add_tops(flood, state, over)
@@ -329,7 +329,7 @@ def explore(flood: Flood, state: FloodState, rows: Rows, ceilings: Values) -> No
 def climb_to_the_end(flood: Flood, search: SearchState) -> None:
     """All cycles of some searches."""
     options = flood.options
-    for _ in search_upwards(flood.loss, search, options.longest, options.gradient_tolerance, options.max_cycles, flood.faces):
+    for _ in search_upwards(flood.loss, search, options.max_step, options.gradient_tolerance, options.max_cycles, flood.faces):
         pass
 
 

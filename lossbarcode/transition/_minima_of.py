@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from .._support.checks import FLOATS
 from .._support.types import Points
-from ..losses._boxes import check_bounds, check_periodic, project_to_box, without_periodic_faces
+from ..losses._boxes import box_of_points, project_to_box
 from ..losses._derivatives import evaluate_in_chunks
 from ..losses._protocols import Loss, name_of
 from ..losses.networks import NetworkLoss
@@ -101,15 +101,13 @@ def checked_points(loss: Loss, points: Tensor) -> Points:
     """Points ``[k d]`` in the box of the loss, if it has one: a descent would begin by moving the others into it."""
     if points.ndim != 2 or not len(points) or points.dtype not in FLOATS:
         raise ValueError(f"networks: expected float32 or float64 of shape [k d], got {points.dtype} of shape {list(points.shape)}")
-    bounds = getattr(loss, "bounds", None)
-    if bounds is not None:
-        box = check_bounds(bounds).to(points)
-        outside = (project_to_box(points, without_periodic_faces(box, check_periodic(loss, None, box))) != points).any(1)
-        if outside.any():
-            raise ValueError(
-                f"networks: expected points in the bounds of {name_of(loss)}, got {int(outside.sum())} outside, the first in row "
-                f"{int(outside.nonzero()[0])}; leave them out"
-            )
+    *_, faces = box_of_points(loss, getattr(loss, "bounds", None), None, points)
+    outside = (project_to_box(points, faces) != points).any(1)
+    if outside.any():
+        raise ValueError(
+            f"networks: expected points in the bounds of {name_of(loss)}, got {int(outside.sum())} outside, the first in row "
+            f"{int(outside.nonzero()[0])}; leave them out"
+        )
     return points
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -54,6 +54,8 @@ class Paths(Source):
     height_tolerance: float
     name: str = ""
 
+    if_unconnected: ClassVar[str] = "join more pairs, or find minima between the groups: strings do not find their way around walls of +inf"
+
     def __len__(self) -> int:
         return len(self.pairs)
 
@@ -69,15 +71,6 @@ class Paths(Source):
     def graph(self) -> Graph:  # pyright: ignore[reportIncompatibleVariableOverride]  # a computed attribute is one, too
         """All minima, joined by all paths."""
         return Graph(self.minima.values, self.pairs, self.heights, saddle_row=self.top_image_row)
-
-    def caution(self, n_infinite: int) -> str | None:
-        """A warning if no finite path joins some minima with the rest."""
-        if n_infinite <= 1:
-            return None
-        return (
-            f"the paths leave {n_infinite} groups of minima apart, so there are {n_infinite} infinite bars; if the domain is connected, "
-            "join more pairs, or find minima between the groups: strings do not find their way around walls of +inf"
-        )
 
     @property
     def saddle_evidence(self) -> list[SaddleEvidence]:

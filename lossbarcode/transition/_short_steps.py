@@ -17,8 +17,8 @@ from ..losses._protocols import Loss
 from ._descent import ROUNDOFF_ULPS, DescentState, initial_step_length, two_loop_recursion, update_history
 
 MAX_BACKTRACKS = 30  # halvings of a step
-MISFIT = 0.1  # of the loss in the middle of a chord against the cubic through its ends, as a share of the fall: then it is resolved
-SHORTEST = 1e-4  # share of the longest step; chords as short as this count as resolved, since kinks have no cubic
+CHORD_MISFIT = 0.1  # of the loss in the middle of a chord against the cubic through its ends, as a share of the fall: then it is resolved
+SHORTEST_CHORD = 1e-4  # share of the longest step; chords as short as this count as resolved, since kinks have no cubic
 QUIET_STEPS = 30  # steps without a shorter gradient before rounding, or a kink, is taken for the end
 
 
@@ -76,7 +76,7 @@ def descend_below(
             return
         before, part = state.select(rows), state.select(rows)
         short_step(loss, part, limit[rows], box)
-        refused = ~is_below(loss, before, part, tops[rows]) & (limit[rows] > SHORTEST * longest)
+        refused = ~is_below(loss, before, part, tops[rows]) & (limit[rows] > SHORTEST_CHORD * longest)
         size = slope[rows].norm(dim=1)
         lower = (part.values < before.values - rounding_of(before.values)) | (size < 0.9 * before.shortest)
         part.idle = torch.where(lower | refused, 0, part.idle + 1)
@@ -98,5 +98,5 @@ def is_below(loss: Loss, before: DescentState, after: DescentState, tops: Values
     cubic = (1 + 2 * t) * (1 - t) ** 2 * before.values + t**2 * (3 - 2 * t) * after.values
     cubic = cubic + t * (1 - t) ** 2 * rise_before - t**2 * (1 - t) * rise_after
     rounding = rounding_of(before.values)
-    resolved = (middle - cubic[7]).abs() <= MISFIT * (before.values - after.values).abs() + rounding
+    resolved = (middle - cubic[7]).abs() <= CHORD_MISFIT * (before.values - after.values).abs() + rounding
     return resolved & (torch.maximum(cubic.amax(0), middle) <= tops + rounding)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ..barcodes._graph import Graph
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class PassKind(str, Enum):
     """What is known of a pass.
 
-    ``INDEX_1``: a stationary point with exactly one negative eigenvalue, and descents to both sides of it that stay below it.
+    ``INDEX_1``: a stationary point at which exactly one negative eigenvalue was found, and descents to both sides of it that stay below
+    it. If there were fewer products with the Hessian than parameters, that it has no more of them is evidence, not proof.
     ``OVER_A_TOP``: an explicit way over a place that is not stationary, which bounds the pass from above. ``PATH_BOUND``: a stationary
     point with another number of negative eigenvalues; the way over it is explicit, and bounds the pass from above.
     """
@@ -41,31 +42,34 @@ class TransitionNetwork(Source):
     Attributes:
         minima: the catalogue: first the given minima, polished, then what was reached from them, in the order of discovery.
         given_row: row in ``minima`` of each minimum that was given ``[g]``; two that are the same have one row.
-        saddles: places of the passes ``[s d]``.
+        points: places of the passes ``[s d]``.
         values: loss there ``[s]``.
         gradient_norm: length of the gradient there ``[s]``.
         lowest_eigenvalue: lowest eigenvalue of the Hessian that was found there ``[s]``.
         negative_eigenvalues: number of negative eigenvalues that were found there ``[s]``, a lower bound on the Morse index; the index
             itself if there were as many products with the Hessian as parameters.
         pairs: rows of the two minima that each joins ``[s 2]``; twice the same row: both descents from it end in one minimum.
-        over_a_top: 1 for the highest place of a search that came down on the other side without a saddle, else 0 ``[s]``.
-        is_finished: 1 if for each given minimum all searches that could lower its death were done before a budget was spent ``[g]``.
+        over_a_top: which are the highest places of searches that came down on the other side without a saddle ``[s]``.
+        is_finished: for each given minimum, whether all searches of the last sweep that could lower its death were done before a budget
+            was spent ``[g]``.
         gradient_tolerance: length of the gradient below which a place counts as stationary.
         name: the loss.
     """
 
     minima: Minima
     given_row: Int[Tensor, " g"]
-    saddles: Float[Tensor, "s d"]
+    points: Float[Tensor, "s d"]
     values: Float[Tensor, " s"]
     gradient_norm: Float[Tensor, " s"]
     lowest_eigenvalue: Float[Tensor, " s"]
     negative_eigenvalues: Int[Tensor, " s"]
     pairs: Int[Tensor, "s 2"]
-    over_a_top: Int[Tensor, " s"]
-    is_finished: Int[Tensor, " g"]
+    over_a_top: Bool[Tensor, " s"]
+    is_finished: Bool[Tensor, " g"]
     gradient_tolerance: float
     name: str = ""
+
+    if_unconnected: ClassVar[str] = "allow more sweeps, rounds, modes or cycles"
 
     def __len__(self) -> int:
         return len(self.values)
@@ -75,21 +79,12 @@ class TransitionNetwork(Source):
 
     @property
     def graph(self) -> Graph:  # pyright: ignore[reportIncompatibleVariableOverride]  # a computed attribute is one, too
-        """All minima of the catalogue, joined by all passes; rows are those of ``minima`` and of ``saddles``."""
+        """All minima of the catalogue, joined by all passes; rows are those of ``minima`` and of ``points``."""
         rows = (self.pairs[:, 0] != self.pairs[:, 1]).nonzero().squeeze(1)
         pairs = self.pairs[rows]
         # a saddle between two minima that are equal up to rounding may lie an ulp below one of them
         heights = torch.maximum(self.values[rows], self.minima.values[pairs].amax(1))
         return Graph(self.minima.values, pairs, heights, saddle_row=rows)
-
-    def caution(self, n_infinite: int) -> str | None:
-        """A warning if no pass joins some minima with the rest."""
-        if n_infinite <= 1:
-            return None
-        return (
-            f"searches leave {n_infinite} groups of minima apart, so there are {n_infinite} infinite bars; if the domain is connected, "
-            "allow more sweeps, rounds, modes or cycles"
-        )
 
     @property
     def kinds(self) -> list[PassKind]:

@@ -200,7 +200,19 @@ BAD = {
     "no linear layer": (lambda: lb.networks.network_loss(nn.Conv1d(1, 1, 1).double(), (LINE[:, :, None], LINE[:, :, None]), F.mse_loss, l2=1e-3).profiled(), "ends in a nn.Linear after other layers"),
     "nothing before": (lambda: lb.networks.network_loss(nn.Sequential(nn.Linear(1, 1)).double(), (LINE, LINE), F.mse_loss, l2=1e-3).profiled(), "none in Sequential; its loss is convex"),
     "a frozen layer": (lambda: lb.networks.network_loss(frozen(), (LINE, LINE), F.mse_loss, l2=1e-3).profiled(), r"\['1.weight', '1.bias'\] frozen or tied"),
+    "a tied layer": (lambda: lb.networks.network_loss(Tied().double(), (LINE, LINE), F.mse_loss, l2=1e-3).profiled(), r"\['second.weight'\] frozen or tied"),
+    "a wide last layer": (lambda: lb.networks.network_loss(nn.Sequential(nn.Linear(1, 500), nn.Tanh(), nn.Linear(500, 4)).double(), (LINE, (LINE[:, 0] > 0).long()), F.cross_entropy, l2=1e-3).profiled(), "at most 2000 numbers in the last layer for cross-entropy, got 2004"),
 }  # fmt: skip
+
+
+class Tied(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Linear(1, 1), nn.Linear(1, 1)
+        self.second.weight = self.first.weight
+
+    def forward(self, x):
+        return self.second(self.first(x).tanh())
 
 
 def frozen():

@@ -19,7 +19,7 @@ from lossbarcode._support import machine
 def test_masked_means_outside(dtype):
     array = np.ma.masked_equal(np.array([3, 0, 9, 1, 2], dtype=str(dtype).removeprefix("torch.")), 9)
     assert lb.from_grid(array).values.tolist() == [3, 0, math.inf, 1, 2]
-    with pytest.warns(UserWarning, match="2 connected components|2 components|not connected|pieces"):
+    with pytest.warns(UserWarning, match="has 2 connected components"):
         assert len(lb.barcode(array)) == 2
     assert lb.from_grid(np.ma.masked_equal([3, 9], 9)).values.tolist() == [3, math.inf]
     assert lb.from_points([[0.0], [1.0]], np.ma.masked_equal([3.0, 9.0], 9)).values.tolist() == [3, math.inf]

@@ -301,10 +301,10 @@ def test_wells_behind_a_wall_are_never_joined():
     assert paths.saddle_evidence == ["upper bound"]
     # the highest finite loss of the straight line is near its end, at u = 0.5: (3/4)² + 5 (3/4)² = 27/8
     assert paths.height_tolerance == pytest.approx(1e-3 * 27 / 8, rel=0.2)
-    with pytest.warns(UserWarning, match="the paths leave 2 groups of minima apart, so there are 2 infinite bars; .* join more pairs"):
+    with pytest.warns(UserWarning, match="the graph has 2 connected components, so there are 2 infinite bars; .* join more pairs"):
         bars = lb.barcode(paths)
     assert intervals(bars) == [(0, INF), (0, INF)]
-    with pytest.warns(UserWarning, match="the paths leave 2 groups"):
+    with pytest.warns(UserWarning, match="the graph has 2 connected components"):
         table = paths.evidence_table()
     assert table["evidence"].tolist() == ["never ends"] * 2
 

@@ -38,6 +38,10 @@ BAD = {
         lambda: lb.connect(lambda x: x.square().sum(1), lb.Minima(torch.eye(2), torch.ones(2), torch.zeros(2)), refit=True),
         "refit: expected the loss of a network",
     ),
+    "a box": (
+        lambda: lb.connect(wave(1), lb.minima_of(wave(1), wave(1).initial_parameters(2)), refit=True, bounds=[(-9, 9)] * 4),
+        "refit: expected no bounds, got a box, which the best last layer may leave",
+    ),
 }
 
 

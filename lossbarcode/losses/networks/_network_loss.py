@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
+from torch.func import vmap
 from torch.nn import functional as F
 from torch.utils._pytree import tree_map
 from torch.utils.data import Dataset
@@ -24,7 +24,7 @@ from ..._support.checks import check_count
 from ..._support.types import AnyArray, Points, Values
 from .._derivatives import double_backward, hessian_by_columns, twice_differentiable
 from .._protocols import gradient_by_autograd, name_of
-from ._batches import Batch, arguments, as_batch, collect, compared_with, count_rows, select_rows, slices
+from ._batches import Batch, as_batch, collect, compared_with, count_rows, select_rows, slices
 from ._parameters import ParameterVector, State
 from ._probing import allows_vmap, check_mean, networks_that_fit
 
@@ -230,7 +230,7 @@ class NetworkLoss:
         with torch.enable_grad():  # as in a call
             for chunk in points.detach().split(self.networks_per_chunk):
                 pieces = [select_rows(given, rows) for rows in slices(count_rows(given), self.batch_size)]
-                found.append(torch.cat([self._each(self._scores, chunk, piece).detach() for piece in pieces], 1))
+                found.append(torch.cat([self.each(self._scores, chunk, piece).detach() for piece in pieces], 1))
         return torch.cat(found)
 
     def error_rate(self, points: Float[Tensor, "n d"], data: Any = None) -> Float[Tensor, " n"]:
@@ -279,16 +279,17 @@ class NetworkLoss:
 
     def _losses(self, points: Points, batch: Batch | None) -> Values:
         """Losses on one batch, or the penalties if there is none."""
-        return self._each(self._penalty if batch is None else self._loss, points, batch).to(self.dtype)
+        return self.each(self._penalty if batch is None else self._loss, points, batch).to(self.dtype)
 
-    def _each(self, function: Callable[[Tensor, Any], Tensor], points: Points, batch: Batch | None) -> Tensor:
+    def each(self, function: Callable[[Tensor, Any], Tensor], points: Points, batch: Batch | None) -> Tensor:
+        """A function of one network and a batch, for all networks ``[n ...]``: together, if the module allows it."""
         if self.uses_vmap and len(points) > 1:  # vmap does not pay for one network
             return vmap(function, (0, None))(points, batch)
         return torch.stack([function(point, batch) for point in points])
 
     @twice_differentiable()  # all derivatives by the same operations, so that they agree
     def _loss(self, point: Tensor, batch: Batch) -> Tensor:
-        outputs = self._outputs(point, batch)
+        outputs = self.vector.call(point, batch)
         if self.criterion is not None:
             return self.criterion(outputs, *compared_with(batch))
         loss = outputs if isinstance(outputs, Tensor) else getattr(outputs, "loss", None)
@@ -299,13 +300,9 @@ class NetworkLoss:
             )
         return loss
 
-    def _outputs(self, point: Tensor, batch: Batch) -> Any:
-        buffers = {name: buffer.clone() for name, buffer in self.vector.template.named_buffers()}  # a forward may change them
-        return functional_call(self.vector.template, {**buffers, **self.parameters(point)}, *arguments(batch))
-
     @twice_differentiable()
     def _scores(self, point: Tensor, batch: Batch) -> Tensor:
-        outputs = self._outputs(point, batch)
+        outputs = self.vector.call(point, batch)
         return outputs if isinstance(outputs, Tensor) else outputs.logits
 
     def _penalty(self, point: Tensor, _: None) -> Tensor:

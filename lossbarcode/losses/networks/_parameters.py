@@ -12,10 +12,11 @@ from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
-from torch.func import replace_all_batch_norm_modules_
+from torch.func import functional_call, replace_all_batch_norm_modules_
 
 from ..._support.checks import FLOATS, check_count
 from ..._support.types import Points
+from ._batches import Batch, arguments
 
 State: TypeAlias = Mapping[str, Any]
 """What ``state_dict()`` returns: parameters and buffers by name."""
@@ -113,6 +114,12 @@ class ParameterVector:
                     reset()
                 point.copy_(self.to_vector(module))
         return points
+
+    def call(self, point: Tensor, batch: Batch) -> Any:
+        """What the module returns for a batch, with the parameters of a point ``[d]``. Buffers that its forward changes start afresh."""
+        args, kwargs = arguments(batch)
+        buffers = {name: buffer.clone() for name, buffer in self.template.named_buffers()}
+        return functional_call(self.template, {**buffers, **self.named(point)}, args, kwargs)
 
     def checked(self, points: Points) -> Points:
         """The points, if they are those of this module."""

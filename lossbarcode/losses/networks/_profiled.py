@@ -12,13 +12,12 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
 from torch.nn import functional as F
 
 from ..._support.types import Points, Values
 from .._derivatives import double_backward, hessian_by_columns, twice_differentiable
 from .._protocols import gradient_by_autograd, name_of
-from ._batches import arguments, select_rows, slices
+from ._batches import select_rows, slices
 from ._last_layer import MAX_HESSIAN_SIZE, ConvexLoss, CrossEntropy, Squares
 from ._network_loss import NetworkLoss
 from ._parameters import ParameterVector
@@ -133,18 +132,10 @@ class ProfiledLoss:
         """What the last layer gets, for all rows of data, in float64, with a column of ones for the bias."""
         pieces = [select_rows(self.full.data, rows) for rows in slices(self.full.n_samples, self.full.batch_size)]
         with torch.enable_grad():  # a forward may take derivatives of its own
-            if self.full.uses_vmap and len(points) > 1:
-                found = [vmap(self._features_of_one, (0, None))(points, piece) for piece in pieces]
-            else:
-                found = [torch.stack([self._features_of_one(point, piece) for point in points]) for piece in pieces]
+            found = [self.full.each(self.vector.call, points, piece) for piece in pieces]
         features = torch.cat(found, 1).double()
         features = features if points.requires_grad else features.detach()
         return F.pad(features, (0, 1), value=1.0) if self.has_bias else features
-
-    def _features_of_one(self, point: Tensor, batch: Any) -> Tensor:
-        args, kwargs = arguments(batch)
-        buffers = {name: buffer.clone() for name, buffer in self.vector.template.named_buffers()}
-        return functional_call(self.vector.template, {**buffers, **self.vector.named(point)}, args, kwargs)
 
     def _lifted(self, points: Points) -> Points:
         layer = self.criterion.solve(self._features(points)).to(self.dtype)
