@@ -5,6 +5,8 @@ verdicts on claims. ``import lossbarcode`` does not load this room: the package 
 """
 
 from ._costs import published_cost
+from ._counted import Counted
+from ._escape_bars import escape_bars
 from ._jobs import run_jobs
 from ._network_bars import class_bars, copy_invariants, evenly_spaced, network_bars
 from ._published_descent import descend_as_published
@@ -13,9 +15,11 @@ from ._tables import load_result, provenance
 from ._verdicts import monotone_trend, verdict_of
 
 __all__ = [
+    "Counted",
     "class_bars",
     "copy_invariants",
     "descend_as_published",
+    "escape_bars",
     "evenly_spaced",
     "load_result",
     "monotone_trend",

@@ -15,12 +15,14 @@ from .._support.checks import check_count
 from .._support.machine import check_memory
 from .._support.types import AnyArray, Rows
 from ..losses._boxes import box_of_points
+from ..losses._derivatives import MAX_HESSIAN_PARAMETERS
 from ..losses._protocols import Loss, check_rows_independent, name_of
 from ._checkpoints import Checkpoint, drive
 from ._connect import check_up_to_date
-from ._flood import flood_on, next_searches
+from ._flood import deaths_of, flood_on, next_searches
 from ._flood_state import BUDGET, Flood, FloodState, Options, begin, floats_per_search
 from ._minima import Minima
+from ._saddles import look_at
 from ._transition_network import TransitionNetwork, joining_levels
 
 
@@ -69,7 +71,8 @@ def transition_network(
         min_distance: places closer than this whose losses are equal (up to 1e-10 and rounding) are one minimum, or one saddle.
         features: what to compare instead of points, ``[n d] -> [n m]``, the same for symmetric copies, which then are one minimum.
         hessian_products: products with the Hessian spent on the index of each saddle, and on the lowest eigenvalue of each minimum; with
-            as many as parameters, they are exact.
+            as many as parameters, they are exact. Of at most 3,000 parameters all eigenvalues are computed in the end for the passes over
+            which given minima are left, and for these minima.
         bounds: stay in this box ``[d 2]``; default: that of the minima.
         periodic: which axes are periodic, with the width of the box as the period; one answer for all or one per axis; default: those of
             the minima, or ``loss.periodic``.
@@ -95,9 +98,9 @@ def transition_network(
         >>> import torch, lossbarcode as lb
         >>> camel = lb.functions.SixHumpCamel()
         >>> minima = lb.find_minima(camel, lb.sample(camel, 64, dtype=torch.float64).points).deduplicate(1e-3)
-        >>> network = lb.transition_network(camel, minima[:3])  # the other three are found
+        >>> network = lb.transition_network(camel, minima[:3])  # two more are found on the way
         >>> network
-        TransitionNetwork(6 minima, 6 passes; SixHumpCamel)
+        TransitionNetwork(5 minima, 4 passes; SixHumpCamel)
         >>> network.deaths().sort().values.round(decimals=6) + 0
         tensor([0.0000, 0.5437,    inf], dtype=torch.float64)
         >>> {kind.value for kind in network.kinds}
@@ -144,8 +147,18 @@ def transition_network(
 
 
 def make_record(flood: Flood, state: FloodState) -> TransitionNetwork:
-    """The record."""
+    """The record, with all eigenvalues of the passes that end bars, and of the minima that these are of, if they are not too many."""
     options = flood.options
+    n_parameters = state.points.shape[1]
+    exact = options.hessian_products >= n_parameters
+    has_all_eigenvalues = torch.full_like(state.over_a_top, exact, dtype=torch.bool)
+    if not exact and n_parameters <= MAX_HESSIAN_PARAMETERS:
+        deaths, _ = deaths_of(state)
+        ends = torch.isin(state.heights, deaths).nonzero().squeeze(1)
+        _, lowest, negative = look_at(flood.loss, state.saddles[ends], flood.faces, products=n_parameters)
+        state.saddle_lowest[ends], state.negative[ends], has_all_eigenvalues[ends] = lowest, negative, True
+        given = state.given_row.unique()
+        state.lowest_eigenvalue[given] = look_at(flood.loss, state.points[given], flood.faces, products=n_parameters).lowest_eigenvalue
     catalogue = Minima(
         state.points,
         state.values,
@@ -166,6 +179,7 @@ def make_record(flood: Flood, state: FloodState) -> TransitionNetwork:
         state.saddle_gradient[rows],
         state.saddle_lowest[rows],
         state.negative[rows],
+        has_all_eigenvalues[rows],
         state.pairs[rows],
         state.over_a_top[rows].bool(),
         finished,
