@@ -170,4 +170,5 @@ def make_record(flood: Flood, state: FloodState) -> TransitionNetwork:
         finished,
         options.gradient_tolerance,
         name_of(flood.loss),
+        options.hessian_products,
     )
