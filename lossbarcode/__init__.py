@@ -42,6 +42,7 @@ from .morse import MorseComplex, Separatrices, morse_complex
 from .sampled import Basins, Grid, Lattice, NeighborTable, Samples, basins, from_grid, from_points, is_singleton, sample
 from .transition import (
     Coverage,
+    EndEvidence,
     Minima,
     PassKind,
     Paths,
@@ -72,9 +73,9 @@ else:  # type checkers do not see it, because they would take any name for one t
 
 
 __all__ = [
-    "Bar", "Barcode", "Basins", "CanonicalForm", "Coverage", "Graph", "Grid", "Lattice", "Minima", "MorseComplex", "NeighborTable",
-    "PassKind", "Paths", "SaddleEvidence", "Samples", "Separatrices", "Source", "TrainingSchedule", "TransitionNetwork", "barcode",
-    "basins", "bottleneck_distance", "canonical_form", "charts", "connect", "data", "find_minima", "from_graph", "from_grid", "from_points",
-    "functions", "is_singleton", "minima_of", "morse_complex", "networks", "obstruction_score", "sample", "subgradient_norm",
-    "transition_network", "wasserstein_distance",
+    "Bar", "Barcode", "Basins", "CanonicalForm", "Coverage", "EndEvidence", "Graph", "Grid", "Lattice", "Minima", "MorseComplex",
+    "NeighborTable", "PassKind", "Paths", "SaddleEvidence", "Samples", "Separatrices", "Source", "TrainingSchedule", "TransitionNetwork",
+    "barcode", "basins", "bottleneck_distance", "canonical_form", "charts", "connect", "data", "find_minima", "from_graph", "from_grid",
+    "from_points", "functions", "is_singleton", "minima_of", "morse_complex", "networks", "obstruction_score", "sample",
+    "subgradient_norm", "transition_network", "wasserstein_distance",
 ]  # fmt: skip

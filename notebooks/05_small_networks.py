@@ -63,7 +63,7 @@ COMMAND = "LOSSBARCODE_PRESET=full python 05_small_networks.py"
 # The curve is $g(x) = 0.31 \sin(-x) - 0.72 \sin(-2x) - 0.21 \cos x + 0.89 \cos 2x$ at 101 points; the loss is the mean
 # squared error plus a penalty $\lambda \lVert\theta\rVert^2$. The paper uses ReLU networks and does not state $\lambda$;
 # one of its notebooks uses tanh and 0.0005. Here both activations are compared. With ReLU most minima lie on
-# kinks, where no gradient vanishes; with tanh the loss is smooth, so the gradient shows whether a descent converged. The best
+# kinks, where no gradient vanishes; with tanh the loss is smooth, so the gradient shows whether a descent reached a minimum. The best
 # constant has a loss of 0.73.
 
 # %%
@@ -124,7 +124,7 @@ def descend(network, activation, penalty, seed):
 
 loss, ends, classes = descend("2", "tanh", 5e-4, 0)
 print(
-    f"{len(ends)} descents, {int(ends.converged.sum())} converged, tanh (2): {len(classes)} classes of minima at losses "
+    f"{len(ends)} descents, {int(ends.converged.sum())} stationary, tanh (2): {len(classes)} classes of minima at losses "
     f"{[round(value, 4) for value in classes.values.tolist()]}"
 )
 
@@ -230,14 +230,14 @@ print(f"{len(fresh_samples)} rows in {(time.perf_counter() - start) / 60:.1f} mi
 keys = ["network", "activation", "penalty"]
 print(", ".join(f"{key}: {value}" for key, value in full_bars.attrs.items()))
 known = full_bars.groupby(keys)["birth"].apply(np.array)
-births = fresh[(fresh["activation"] == "tanh") & fresh["both_ends_converged"]]
+births = fresh[(fresh["activation"] == "tanh") & fresh["minimum_reached"]]
 gap = [np.abs(known[tuple(row[key] for key in keys)] - row["birth"]).min() for _, row in births.iterrows()]
 print(f"all minima with tanh are in the table, to four digits: {max(gap) < 1e-4}")
 
 # %% [markdown]
 # ### Are they minima?
 #
-# `stationary` is the share of descents that converged within the steps that were granted: with tanh the gradient is below $10^{-6}$,
+# `stationary` is the share of descents that reached a stationary point within the steps that were granted: with tanh the gradient is below $10^{-6}$,
 # with ReLU the shortest subgradient is below $10^{-4}$. Only those count as minima. The second table shows a few ReLU descents, many of
 # which stop on a kink: `gradient` is what one would see without subgradients.
 
@@ -285,7 +285,7 @@ print("rows of the table that are born there:", at_the_constant.to_dict())
 # %% [markdown]
 # ### The barcodes
 
-# %% mystnb={"figure": {"caption": "Barcodes of the seven networks with tanh, penalty 0.0005: each class of minima from its loss (dot) to the highest loss on the lowest path found to something lower (diamond). Hollow markers are ends that did not converge.", "name": "fig-small-tanh"}}
+# %% mystnb={"figure": {"caption": "Barcodes of the seven networks with tanh, penalty 0.0005: each class of minima from its loss (dot) to the highest loss on the lowest path found to something lower (diamond). All diamonds are hollow: these ends are bounded above by a path, and none is a proven saddle. All minima were reached.", "name": "fig-small-tanh"}}
 lb.charts.barcodes(full_bars.query("activation == 'tanh' and penalty == @PENALTY and seed == 0"), "network")
 
 # %% mystnb={"figure": {"caption": "The same with ReLU. There are many more minima, on kinks, most of them with short bars; those at 0.73 are networks with dead units or with all weights zero.", "name": "fig-small-relu"}}

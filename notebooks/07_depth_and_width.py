@@ -48,6 +48,7 @@ if importlib.util.find_spec("lossbarcode") is None:  # for example on Colab
 import lossbarcode as lb
 
 # %%
+import itertools
 import os
 import time
 
@@ -71,7 +72,7 @@ COMMAND = f"LOSSBARCODE_PRESET=full LOSSBARCODE_DATA={DATA} python 07_depth_and_
 #
 # Every network learns 300 digits (convolutional ones 128). It is trained by stochastic gradient descent, then by a
 # quasi-Newton method on all samples until its gradient is short. Fully connected networks use tanh, which is smooth, and
-# double precision, so that the convergence checks are meaningful. Hidden units are permuted so that every network lies close to the
+# double precision, so that the lengths of gradients are meaningful. Hidden units are permuted so that every network lies close to the
 # first one (`align`), which bounds the same bars by lower paths, as {doc}`06_minima_and_paths` explains.
 
 # %%
@@ -170,18 +171,20 @@ print(", ".join(f"{key}: {value}" for key, value in table.attrs.items()))
 keys = ["family", "activation", "layers", "width", "penalty", "rounds", "seed"]
 runs = study.summarise_runs(table, keys)
 ends = table[np.isfinite(table["death"])]
-print(f"{len(runs)} runs, {len(table)} bars; finite bars by the evidence for both ends:")
+print(f"{len(runs)} runs, {len(table)} bars; finite bars by what is known of both ends:")
 ends.groupby("family").agg(
-    bars=("birth", "size"), minimum_converged=("minimum_converged", "mean"), both_ends_converged=("both_ends_converged", "mean")
-).join(ends.groupby("family")["saddle_evidence"].value_counts().unstack(fill_value=0)).round(2)
+    bars=("birth", "size"), minimum_reached=("minimum_reached", "mean"), quiet=("quiet", lambda known: known.dropna().mean())
+).join([ends.groupby("family")[name].value_counts().unstack(fill_value=0) for name in ("end_evidence", "saddle_evidence")]).round(2)
 
 # %% [markdown]
-# Nearly all deaths are upper bounds, not saddles with numerical evidence; and most paths still decreased a little in their last round
-# (hollow below). They are compared at equal effort, and a section below varies the effort.
+# All ends are bounded above by a path, and none is proven (hollow below); at nearly all of them there is not even numerical evidence of a
+# saddle. `quiet` is the share of paths that the last round lowered by no more than the tolerance, among bars whose minimum was reached; of
+# the others the table does not tell. Most paths still decreased a little, and to be quiet would be no evidence for an end. They are
+# compared at equal effort, and a section below varies the effort.
 #
 # ## Depth
 
-# %% mystnb={"figure": {"caption": "Barcodes of fully connected networks of width 16 by the number of layers, tanh, penalty 0.001, first repetition. Hollow markers are ends that did not converge. One layer is a convex problem with a single minimum.", "name": "fig-depth-bars"}}
+# %% mystnb={"figure": {"caption": "Barcodes of fully connected networks of width 16 by the number of layers, tanh, penalty 0.001, first repetition. Hollow diamonds are ends that are only bounded above, by a path; hollow dots are minima that were not reached. One layer is a convex problem with a single minimum.", "name": "fig-depth-bars"}}
 main = table.query("family == 'fully connected' and activation == 'tanh' and width == 16 and rounds == 8")
 lb.charts.barcodes(main.query("penalty == 0.001 and seed == 0").sort_values("layers", kind="stable"), "layers")
 
@@ -255,7 +258,7 @@ def copies_of(loss, points, seed):
     modules = [loss.to_module(point) for point in points]
     for module in modules:
         layers = [part for part in module.modules() if isinstance(part, nn.Linear)]
-        for before, after in zip(layers[:-1], layers[1:], strict=True):
+        for before, after in itertools.pairwise(layers):
             order = torch.randperm(before.out_features, generator=generator)
             sign = torch.randint(2, (before.out_features,), generator=generator) * 2.0 - 1
             with torch.no_grad():
@@ -418,7 +421,7 @@ verdicts
 #   Here deeper networks are lower, but by these bounds they are harder to escape, not easier. Not reproduced. All these heights are upper
 #   bounds from paths, so this trend is that of the bounds; it does not show that the true passes get higher with depth.
 # - **CNNs**: births and deaths decrease with the number of parameters. Lengths and TO-scores show no simple trend, and
-#   most descents did not converge in the steps that were granted (`max_gradient_norm`), so this part is weak evidence. With
+#   most descents did not reach a minimum in the steps that were granted (`max_gradient_norm`), so this part is weak evidence. With
 #   BatchNorm, births and deaths are lower for every shape.
 # - **ResNet9** on the same images, with seventy times as many parameters as the largest of these networks, has the
 #   lowest births and deaths and, in the one repetition whose paths had eight rounds, bars of two to five thousandths.
@@ -426,6 +429,6 @@ verdicts
 #   not measured.
 #
 # Why might depth give a different result than in the paper? These networks are narrow, see 300 images instead of 60,000, and
-# are trained until the descent converges. The test error increases with depth, so deep narrow networks are also harder to train. Effort
+# are trained until the gradient is short. The test error increases with depth, so deep narrow networks are also harder to train. Effort
 # alone does not explain the trend: from eight rounds to sixteen TO-scores decrease to about a half, at every depth. But all of them are
 # upper bounds, and would decrease further.

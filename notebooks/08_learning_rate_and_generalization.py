@@ -24,7 +24,7 @@
 # networks and ResNet9, in two or three repetitions with different seeds.
 #
 # At a minimum the gradient vanishes, but training ends before that. So two kinds of endpoints are compared here:
-# where training stopped, as in the paper, and where a descent from there converged. The penalty, without which there
+# where training stopped, as in the paper, and where a descent from there ended, with a short gradient. The penalty, without which there
 # need not be any minimum, is varied.
 #
 # **Time:** under a minute on two cores (`PRESET = "quick"`, one small network, three minima). The full table is
@@ -162,19 +162,19 @@ runs = study.summarise_runs(table, KEYS)
 print(f"{len(runs)} runs, {len(table)} bars")
 by_case = runs[runs["networks"] == 8].groupby(["network", "penalty", "ends", "recipe"], sort=False)
 by_case[
-    ["minima", "mean_loss", "mean_test_error", "birth", "death", "length", "to_score", "minimum_converged", "max_gradient_norm"]
+    ["minima", "mean_loss", "mean_test_error", "birth", "death", "length", "to_score", "minimum_reached", "max_gradient_norm"]
 ].mean().round(4)
 
 # %% [markdown]
 # The table shows means over the repetitions with eight networks (one run of each recipe had 24); penalty 0 means no penalty. `minima`
 # is how many of the eight have a bar; from the others a path leads to something lower without any climb. `mean_loss` and
-# `mean_test_error` are means over all eight, the columns after them over those with bars. `minimum_converged` is the share of finite bars
+# `mean_test_error` are means over all eight, the columns after them over those with bars. `minimum_reached` is the share of finite bars
 # whose minimum has a gradient within the tolerance: all after descent, and none of the small networks where training stopped. ResNet9,
 # in single precision, has a coarser tolerance, 0.01, which most annealed networks meet and none with the small rate.
 #
 # ## Barcodes
 
-# %% mystnb={"figure": {"caption": "Barcodes of fully connected networks that were trained by the two recipes from the same initial parameters, penalty 0.001, first repetition: eight networks each, where training stopped (hollow dots: not stationary) and after descent from there. A network from which a path descends without any climb, because training stopped on a slope, has no bar; where training stopped, most have none.", "name": "fig-recipes"}}
+# %% mystnb={"figure": {"caption": "Barcodes of fully connected networks that were trained by the two recipes from the same initial parameters, penalty 0.001, first repetition: eight networks each, where training stopped (hollow dots: not stationary) and after descent from there. All diamonds are hollow: these ends are bounded above by paths. A network from which a path descends without any climb, because training stopped on a slope, has no bar; where training stopped, most have none.", "name": "fig-recipes"}}
 first = table.query("network == 'fully connected' and penalty == 0.001 and seed == 0 and networks == 8").sort_values("steps", kind="stable")
 lb.charts.barcodes(first.assign(recipe=first["recipe"] + ", " + first["ends"]), "recipe")
 
@@ -264,7 +264,7 @@ resnet = rows.groupby(["recipe", "seed"]).agg(**EACH).loc[list(RECIPES)]
 # do the groups overlap. That is the shape of the published figure, at the losses of other data. Test errors (of all eight networks)
 # are smaller in two of the three repetitions. Annealed from four times that rate, training ends at widely different losses: it has the
 # lowest births of all, but most deaths are higher, and so are the test errors. *Lengths* are not shorter with annealing, from either
-# rate: the minima are deeper, but the deaths are lower by less, or they are higher. However, all these deaths are far from converged, as
+# rate: the minima are deeper, but the deaths are lower by less, or they are higher. However, all these deaths are only bounded above, and far from settled, as
 # `median last decrease` shows: the last round lowered most paths by more than the height that is left. So two repetitions of the two
 # other recipes were given two more rounds:
 
@@ -342,7 +342,7 @@ print(f"deaths after descent, annealed to small: {ratio['death'].min():.2f} to {
 # - **Where training stopped**, annealed small networks have lower losses, lower deaths where there are bars, and
 #   smaller test errors, in every pair of runs. That is the shape of the published figure. But here it is not a statement
 #   about minima: *these networks have no bars, or bars of length zero*. From every such point a path leads to a lower one
-#   without any climb, with a penalty and without. The heights are training losses, and training with the small rate has not converged.
+#   without any climb, with a penalty and without. The heights are training losses, and training with the small rate has not ended at a stationary point.
 # - **ResNet9**, annealed from the paper's rate, has lower bars than with the small rate, all of them: reproduced in
 #   every repetition, if paths have only two rounds. Test errors are smaller in two of three. Annealed from four
 #   times that rate most bars are higher, and so are the test errors. With four rounds of paths, which the other two recipes had

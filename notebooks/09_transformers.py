@@ -72,7 +72,7 @@ print(repr("".join(data.tokens[token] for token in data.train[0][:3].flatten()))
 # %% [markdown]
 # The loss is the mean cross-entropy of the next character plus the penalty. Layer norms make it insensitive to the
 # scale of their inputs: the penalty shrinks the weights before them, and the smaller these are, the steeper is the loss. So
-# descents converge slowly, and gradients stay long.
+# descents are slow, and gradients stay long.
 
 
 # %%
@@ -124,13 +124,13 @@ fresh.round(4)
 table = study.load_result("09_bars.csv")
 print(", ".join(f"{key}: {value}" for key, value in table.attrs.items()))
 runs = study.summarise_runs(table, ["depth", "width", "penalty", "rounds", "seed"])
-print(f"{len(runs)} runs, {len(table)} bars; minima whose gradient is shorter than 0.01: {table['minimum_converged'].sum()}")
+print(f"{len(runs)} runs, {len(table)} bars; minima whose gradient is shorter than 0.01: {table['minimum_reached'].sum()}")
 main = runs[runs["rounds"] == 4]
 sizes = main.groupby(["penalty", "depth", "width"])
 pd.concat([sizes[["parameters", "birth", "death", "length", "to_score", "max_gradient_norm", "test_error"]].mean(),
            sizes["to_score"].std().rename("sd of TO-score")], axis=1).round(3)  # fmt: skip
 
-# %% mystnb={"figure": {"caption": "Barcodes of transformers of width 8 with one, two and four blocks, penalty 0.001, first repetition. All ends are hollow: no descent converged, and all paths still decreased in the last round.", "name": "fig-transformer-bars"}}
+# %% mystnb={"figure": {"caption": "Barcodes of transformers of width 8 with one, two and four blocks, penalty 0.001, first repetition. All ends are hollow: no descent reached a minimum, and all deaths are only bounded above, by paths that still decreased in the last round.", "name": "fig-transformer-bars"}}
 lb.charts.barcodes(
     table.query("width == 8 and rounds == 4 and penalty == 0.001 and seed == 0").sort_values("depth", kind="stable"), "depth"
 )
@@ -196,6 +196,6 @@ verdicts
 #   other.
 #
 # So the claim that heights decrease is reproduced for births; the claim that TO-scores decrease is not reproduced. But the
-# evidence is weak: no descent converged to a stationary point, and TO-scores fall to about half from one round of paths to four and
+# evidence is weak: no descent reached a stationary point, and TO-scores fall to about half from one round of paths to four and
 # decrease further after that. All deaths are upper bounds from paths, so these trends are those of the bounds. What remains of them with
 # the paper's effort was not measured; it needs a GPU.

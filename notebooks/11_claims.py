@@ -236,7 +236,7 @@ heights(
 cnn = runs[runs["family"].str.startswith("CNN")]
 resnet9 = runs.query("family == 'ResNet9' and rounds == 4")
 heights("Barcodes of CNNs get lower with the number of parameters", cnn, "parameters", "family", "07_depth_and_width",
-        "Births decrease. Most descents did not end at a minimum, so the evidence is weak. ResNet9, with equally many rounds of "
+        "Births decrease. Most descents reached no minimum, so the evidence is weak. ResNet9, with equally many rounds of "
         f"paths, has lower births and deaths than all CNNs, and lower TO-scores than {share(resnet9['to_score'].max() < cnn['to_score'])}.")  # fmt: skip
 shapes = cnn.pivot(index=["layers", "width", "seed"], columns="family", values=["birth", "death", "to_score"]).dropna()
 lower = {what: shapes[what]["CNN, BatchNorm"] < shapes[what]["CNN"] for what in ("birth", "death", "to_score")}
@@ -249,12 +249,12 @@ claim(
 # %% [markdown]
 # ### Transformers
 #
-# These are small decoders on generated text ({doc}`09_transformers`); no descent converged, so this is weak evidence.
+# These are small decoders on generated text ({doc}`09_transformers`); no descent reached a minimum, so this is weak evidence.
 
 # %%
 text = study.summarise_runs(study.load_result("09_bars.csv"), ["depth", "width", "penalty", "rounds", "seed"]).query("rounds == 4")
 heights("Barcodes of transformers get lower with depth", text.query("width == 8"), "depth", "penalty", "09_transformers",
-        "Births decrease. No descent converged, and paths had few rounds, so the evidence is weak.")  # fmt: skip
+        "Births decrease. No descent reached a minimum, and paths had few rounds, so the evidence is weak.")  # fmt: skip
 heights("Barcodes of transformers get lower with width", text.query("depth == 2 and penalty == 0.001"), "width", "penalty", "09_transformers",
         "Births decrease. TO-scores by paths increase, because births decrease faster than these deaths.")  # fmt: skip
 

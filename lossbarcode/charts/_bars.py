@@ -125,9 +125,7 @@ def end_names(degree: int) -> tuple[str, str]:
     return ("birth", "death") if degree else ("minimum", "saddle")
 
 
-def ends(
-    chart: alt.Chart, kind: str, size: int, degree: int = 0, *, listed: list[str] | None = None, filled: bool = True, **look: Any
-) -> alt.Chart:
+def ends(chart: alt.Chart, kind: str, size: int, degree: int = 0, *, listed: list[str] | None = None, **look: Any) -> alt.Chart:
     """Points at ends of bars, all of one kind, in the color and shape of this kind; the legend lists all kinds, or those named."""
     # One scale for all charts: those that stand side by side share their legend.
     domain = [*end_names(degree), NEVER]
@@ -136,7 +134,7 @@ def ends(
         channel("kind:N", scale=alt.Scale(domain=domain, range=looks), legend=legend)
         for channel, looks in ((alt.Color, COLORS), (alt.Shape, SHAPES))
     )
-    return chart.transform_calculate(kind=f"'{kind}'").mark_point(filled=filled, size=size, **look).encode(color=color, shape=shape)
+    return chart.transform_calculate(kind=f"'{kind}'").mark_point(filled=True, size=size, **look).encode(color=color, shape=shape)
 
 
 def segments(rows: pd.DataFrame, x: alt.X, pick: alt.Parameter, degree: int = 0) -> list[alt.Chart]:

@@ -9,21 +9,37 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from ._bars import BAR, MINIMUM, NEVER, SADDLE, end_names, ends, layered
+from ..transition._evidence import EndEvidence
+from ._bars import BAR, MINIMUM, NEVER, SADDLE, end_names, layered
 
 MAX_BARS = 1600  # in one chart: more could not be told apart, and Altair refuses tables of more than 5,000 rows
 HEIGHT_COLORS, SCORE_COLORS = {"birth": MINIMUM, "death": SADDLE}, {"to_score": "#009E73"}
+FOUND, END = end_names(0)
+NOT_REACHED = "minimum not reached"
+LOOKS = {  # stroke, fill and shape of what is at the ends of bars; what is not known is hollow
+    FOUND: (MINIMUM, MINIMUM, "circle"),
+    NOT_REACHED: (MINIMUM, "white", "circle"),
+    END: (SADDLE, SADDLE, "diamond"),
+    EndEvidence.PROVEN.value: (SADDLE, SADDLE, "diamond"),
+    EndEvidence.BOTH_SIDES.value: (SADDLE, "#F2BF99", "diamond"),
+    EndEvidence.ABOVE.value: (SADDLE, "white", "diamond"),
+    EndEvidence.UNKNOWN.value: (BAR, "white", "triangle-up"),
+    NEVER: (BAR, BAR, "triangle-up"),
+}
 
 
 def barcodes(table: pd.DataFrame, by: str, *, limit: int = 40, width: int = 640, height: int = 320, log: bool = False) -> alt.LayerChart:
     """Barcodes of several losses side by side: the longest bars of each, from minimum (dot) to saddle (diamond).
 
-    Ends that have not converged are hollow: dots of minima whose gradient was not within its tolerance, and diamonds of paths that were
-    still decreasing. A bar without an end is a dot under a triangle.
+    A bar without an end is a dot under a triangle. Where the table tells what is known of the ends, only those are full that are known:
+    dots of minima whose gradient is within its tolerance, diamonds of proven saddles, and the triangle of the bar that never ends.
+    A diamond is pale if the end is bounded on both sides, and hollow if it is bounded above only; a triangle is hollow if the end is
+    unknown. Without these columns all are full, and nothing is said.
 
     Args:
         table: one row per bar, with columns ``birth`` and ``death`` (NaN or inf: no end), the column ``by``, and optionally
-            ``minimum_converged``, ``both_ends_converged`` and ``saddle_evidence`` as :meth:`lossbarcode.Paths.bars_table` gives them.
+            ``minimum_reached`` and ``end_evidence`` (:class:`lossbarcode.EndEvidence`; missing: never ends), and for the text at the
+            mouse ``quiet`` and ``saddle_evidence``, as :meth:`lossbarcode.Paths.bars_table` gives them.
         by: the column that tells the losses apart; they are put side by side in the order in which its values first appear.
         limit: the largest number of bars per loss; the longest are shown, and the subtitle says how many of how many.
         width, height: size of the drawing, in pixels.
@@ -51,11 +67,15 @@ def barcodes(table: pd.DataFrame, by: str, *, limit: int = 40, width: int = 640,
     group = rows[by].map({name: i for i, name in enumerate(names)})
     counts = rows.groupby(by)["birth"].transform("size")
     rows["position"] = group + (rows.groupby(by).cumcount() + 0.5) / counts.clip(lower=4) * 0.8
-    rows["both_ends_converged"] = rows["both_ends_converged"].astype(bool) if "both_ends_converged" in rows else True
-    rows["minimum_converged"] = rows["minimum_converged"].astype(bool) if "minimum_converged" in rows else rows["both_ends_converged"]
-    rows["saddle_evidence"] = rows.get("saddle_evidence", "")
+    never = rows["death"].isna()
+    ends = pd.Series(np.where(never, NEVER, END), index=rows.index)
+    rows["end"] = rows["end_evidence"].astype(object).fillna(ends) if "end_evidence" in rows else ends
+    reached = rows["minimum_reached"].astype(bool) if "minimum_reached" in rows else True
+    rows["found"] = np.where(reached, FOUND, NOT_REACHED)
     rows["name"] = rows[by].astype(str)
-    rows = rows[["name", "position", "birth", "death", "length", "minimum_converged", "both_ends_converged", "saddle_evidence"]]
+    details = [name for name in ("quiet", "saddle_evidence") if name in rows]
+    known = "end_evidence" in rows
+    rows = rows[["name", "position", "birth", "death", "length", "found", "end", *details]]
 
     labels = json.dumps([str(name) for name in names])
     axis = alt.Axis(values=[i + 0.4 for i in range(len(names))], labelExpr=f"{labels}[round(datum.value - 0.4)]", grid=False, ticks=False)
@@ -66,31 +86,45 @@ def barcodes(table: pd.DataFrame, by: str, *, limit: int = 40, width: int = 640,
     tooltip = [
         alt.Tooltip("name:N", title=by.replace("_", " ")),
         *(alt.Tooltip(f"{field}:Q", format=".4g") for field in ("birth", "death", "length")),
-        alt.Tooltip("minimum_converged:N", title="minimum converged"),
-        alt.Tooltip("both_ends_converged:N", title="both ends converged"),
-        alt.Tooltip("saddle_evidence:N", title="saddle evidence"),
+        *(alt.Tooltip(f"{field}:N", title=field.replace("_", " ")) for field in ("found", "end", *details)),
     ]
     base = alt.Chart(rows).encode(x=x, tooltip=tooltip)
-    finite = base.transform_filter("isValid(datum.death)")
-    fill = {  # an end that has not converged is hollow
-        column: alt.when(f"datum.{column}").then(alt.value(color)).otherwise(alt.value("white"))
-        for column, color in (("minimum_converged", MINIMUM), ("both_ends_converged", SADDLE))
-    }
+    finite, open_ = base.transform_filter("isValid(datum.death)"), base.transform_filter("!isValid(datum.death)")
+    legend = alt.Legend(
+        orient="bottom", title=None, symbolOpacity=1, values=[name for name in LOOKS if (rows[["found", "end"]] == name).any(axis=None)]
+    )
+    channels = [
+        channel("kind:N", scale=alt.Scale(domain=list(LOOKS), range=list(looks)), legend=legend)
+        for channel, looks in zip((alt.Stroke, alt.Fill, alt.Shape), zip(*LOOKS.values(), strict=True), strict=True)
+    ]
     size = 30 if len(rows) < 200 else 14
-    look: dict[str, Any] = {"strokeWidth": 1, "opacity": 1}
-    low, high = end_names(0)
+
+    def marks(chart: alt.Chart, field: str, **look: Any) -> alt.Chart:
+        point = chart.transform_calculate(kind=f"datum.{field}").mark_point(size=size, strokeWidth=1, opacity=1, **look)
+        return point.encode(*channels)
+
     chart = layered(
         finite.mark_rule(color=BAR, strokeWidth=1.5).encode(y=y, y2="death:Q"),
-        ends(finite, high, size, filled=False, **look).encode(y=alt.Y("death:Q", scale=scale), fill=fill["both_ends_converged"]),
-        ends(base, low, size, filled=False, **look).encode(y=y, fill=fill["minimum_converged"]),
-        ends(base.transform_filter("!isValid(datum.death)"), NEVER, size, yOffset=-8, **look).encode(y=y),
+        marks(finite, "end").encode(y=alt.Y("death:Q", scale=scale)),
+        marks(base, "found").encode(y=y),
+        marks(open_, "end", yOffset=-8).encode(y=y),
     )
-    count = f"{len(rows):,} of {len(table):,} bars: the {limit:,} longest of each" if left_out.any() else f"{len(rows):,} bars"
-    unconverged = int((~rows["both_ends_converged"]).sum())
-    subtitle = f"{count}; {unconverged:,} not converged (hollow)" if unconverged else count
+    texts = [f"{len(rows):,} of {len(table):,} bars: the {limit:,} longest of each" if left_out.any() else counted(len(rows), "bar")]
+    if known:
+        texts.append(
+            f"{int((rows['end'] == EndEvidence.PROVEN.value).sum()):,} of {counted(int((rows['end'] != NEVER).sum()), 'end')} proven"
+        )
+    if (rows["found"] == NOT_REACHED).any():
+        texts.append(f"{counted(int((rows['found'] == NOT_REACHED).sum()), 'minimum', 'minima')} not reached")
+    subtitle = "; ".join(texts)
     title = alt.TitleParams("Barcodes of minima", subtitle=subtitle, anchor="start")
     description = f"Barcodes by {by}: {', '.join(map(str, names))}; {subtitle}."
     return chart.properties(title=title, width=width, height=height, description=description)
+
+
+def counted(count: int, one: str, more: str | None = None) -> str:
+    """The number with its noun."""
+    return f"{count:,} {one if count == 1 else more or one + 's'}"
 
 
 def trends(runs: pd.DataFrame, along: str, *, by: str | None = None, width: int = 270, height: int = 260) -> alt.HConcatChart:

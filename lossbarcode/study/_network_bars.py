@@ -16,7 +16,7 @@ from ..losses.data import Data
 from ..losses.networks import NetworkLoss, network_loss
 from ..transition import Minima, Paths, TrainingSchedule, connect, find_minima
 
-COLUMNS = ["birth", "death", "gradient_norm", "last_decrease", "saddle_evidence", "minimum_converged", "both_ends_converged"]
+COLUMNS = ["birth", "death", "gradient_norm", "last_decrease", "saddle_evidence", "minimum_reached", "quiet", "end_evidence"]
 # Coarser than the defaults of find_minima: networks of thousands of parameters rarely get closer in the steps that they are given.
 GRADIENT_TOLERANCES = {torch.float64: 1e-4, torch.float32: 1e-2}
 
@@ -55,7 +55,7 @@ def network_bars(
 
     Returns:
         One row per bar: ``parameters`` (their number), ``birth``, ``death``, ``gradient_norm``, ``last_decrease``, ``saddle_evidence``,
-        ``minimum_converged``, ``both_ends_converged`` as in :meth:`Paths.bars_table`, and ``test_error`` of its minimum; and in every row
+        ``minimum_reached``, ``quiet``, ``end_evidence`` as in :meth:`Paths.bars_table`, and ``test_error`` of its minimum; and in every row
         ``mean_loss`` and ``mean_test_error`` of all networks, including those without a bar, which can be left without a climb.
 
     Example:
@@ -63,7 +63,7 @@ def network_bars(
         >>> from lossbarcode import study
         >>> module = lb.networks.FullyConnected(64, (3,), 10, torch.nn.Tanh).double()
         >>> rows = study.network_bars(module, lb.data.digits(), 3, samples=50, l2=1e-2, max_rounds=2)
-        >>> all(row["minimum_converged"] for row in rows)
+        >>> all(row["minimum_reached"] for row in rows)
         True
     """
     files = [Path(f"{checkpoint}.{part}") for part in ("minima", "paths")] if checkpoint is not None else []

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from ..barcodes._scores import score_of_lengths
+from ..transition import EndEvidence
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +27,8 @@ def summarise_runs(table: DataFrame, by: list[str]) -> DataFrame:
     Returns:
         ``pandas.DataFrame``, one row per run: ``by``, ``parameters``, ``minima`` (their number), median ``birth``, and over the finite
         bars: median ``death`` and ``length``, ``longest``, ``to_score`` (the TO-score of their lengths, as in
-        :func:`obstruction_score` for p = 1), ``minimum_converged`` and ``both_ends_converged`` (shares of these bars);
+        :func:`obstruction_score` for p = 1), ``minimum_reached``, ``quiet`` and ``proven`` (shares of these bars; ``quiet`` of those for
+        which the table tells);
         ``max_gradient_norm`` (the largest at a minimum); where the table has them also mean ``test_error``, ``mean_loss``,
         ``mean_test_error``.
 
@@ -37,17 +39,18 @@ def summarise_runs(table: DataFrame, by: list[str]) -> DataFrame:
         >>> import pandas as pd
         >>> from lossbarcode import study
         >>> bars = pd.DataFrame({"birth": [0.1, 0.2], "death": [float("inf"), 0.5], "gradient_norm": 1e-6})
-        >>> bars = bars.assign(minimum_converged=True, both_ends_converged=[True, False], parameters=7, seed=0)
+        >>> bars = bars.assign(minimum_reached=True, quiet=[False, True], end_evidence=[None, "bounded above"], parameters=7, seed=0)
         >>> print(study.summarise_runs(bars, ["seed"])[["seed", "minima", "death", "to_score"]])
            seed  minima  death  to_score
         0     0       2    0.5      0.15
     """
-    missing = {*by, "birth", "death", "gradient_norm", "minimum_converged", "both_ends_converged", "parameters"} - set(table.columns)
+    missing = {*by, "birth", "death", "gradient_norm", "minimum_reached", "quiet", "end_evidence", "parameters"} - set(table.columns)
     if missing:
         raise ValueError(f"table: expected the columns of network_bars and {by}, got one without {sorted(missing)}")
     deaths = table["death"].replace(np.inf, np.nan)
-    rows = table.assign(death=deaths, length=deaths - table["birth"])
-    for name in ("minimum_converged", "both_ends_converged"):
+    proven = table["end_evidence"] == EndEvidence.PROVEN.value
+    rows = table.assign(death=deaths, length=deaths - table["birth"], proven=proven)
+    for name in ("minimum_reached", "quiet", "proven"):
         rows[name] = rows[name].where(deaths.notna()).astype(float)
     columns = {
         "parameters": ("parameters", "first"),
@@ -57,8 +60,9 @@ def summarise_runs(table: DataFrame, by: list[str]) -> DataFrame:
         "length": ("length", "median"),
         "longest": ("length", "max"),
         "to_score": ("length", lambda lengths: score_of_lengths(torch.tensor(lengths.dropna().to_numpy()))),
-        "minimum_converged": ("minimum_converged", "mean"),
-        "both_ends_converged": ("both_ends_converged", "mean"),
+        "minimum_reached": ("minimum_reached", "mean"),
+        "quiet": ("quiet", "mean"),
+        "proven": ("proven", "mean"),
         "max_gradient_norm": ("gradient_norm", "max"),
     }
     columns |= {name: (name, "mean") for name in ("test_error", "mean_loss", "mean_test_error") if name in table}

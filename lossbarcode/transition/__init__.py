@@ -3,7 +3,7 @@
 In: a loss with gradients, and starts. Out: :class:`Minima` and :class:`Paths`, whose graph bounds the passes from above. Read in the
 order ``_training`` and ``_descent`` (how minima are found), ``_find_minima``, ``_minima``, ``_classes`` (how often each was found, and how
 many are missing) and ``_minima_of``; then ``_polylines`` and ``_strings`` (how paths relax), ``_saddles`` (what their tops are),
-``_connect`` and ``_paths``. ``_checkpoints`` drives both to their end.
+``_connect`` and ``_paths``, ``_evidence`` (what is known of bars). ``_checkpoints`` drives both to their end.
 
 The lowest ways from minima to anything lower, :class:`TransitionNetwork`: ``_soft_modes``, ``_short_steps``, ``_saddle_search``,
 ``_flood``, ``_escapes`` and ``_transition_network``.
@@ -12,6 +12,7 @@ The lowest ways from minima to anything lower, :class:`TransitionNetwork`: ``_so
 from ._classes import Coverage
 from ._connect import connect
 from ._escapes import transition_network
+from ._evidence import EndEvidence
 from ._find_minima import find_minima
 from ._minima import Minima
 from ._minima_of import minima_of
@@ -22,6 +23,6 @@ from ._training import TrainingSchedule
 from ._transition_network import PassKind, TransitionNetwork
 
 __all__ = [
-    "Coverage", "Minima", "PassKind", "Paths", "SaddleEvidence", "TrainingSchedule", "TransitionNetwork", "connect", "find_minima",
-    "minima_of", "subgradient_norm", "transition_network",
+    "Coverage", "EndEvidence", "Minima", "PassKind", "Paths", "SaddleEvidence", "TrainingSchedule", "TransitionNetwork", "connect",
+    "find_minima", "minima_of", "subgradient_norm", "transition_network",
 ]  # fmt: skip

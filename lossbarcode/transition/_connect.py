@@ -54,13 +54,14 @@ def connect(
         initial_images: points of a path at first, both ends included; every round inserts two where its loss is highest.
         steps_per_round: steps of descent per round.
         max_rounds: the most rounds; 0: straight lines.
-        height_tolerance: a path has converged when two rounds in a row change its highest loss by less; unit: the loss. Default: a
+        height_tolerance: a path is left as it is when two rounds in a row change its highest loss by less; unit: the loss. Default: a
             thousandth of the height of the straight line above the lower of its ends, in the median over pairs whose line meets no wall.
             Name a tolerance where straight lines are very high, as with atoms that repel each other: a thousandth is too much there.
         adaptive: stop optimising a path once a chain through other minima is lower than its optimistic height (its height minus twice the
-            last decrease). That is a guess: the barcode is the same up to the tolerance where paths converge; where rounds end before
-            that, it can be higher than with all paths at full effort.
-        hessian_products: products with the Hessian spent on each highest point that the barcode uses; 0: none.
+            last decrease). That is a guess: the barcode is the same up to the tolerance where paths reach their passes; where rounds end
+            before that, it can be higher than with all paths at full effort.
+        hessian_products: products with the Hessian spent on each highest point that the barcode uses; 0: none. With as many as parameters,
+            stationary ones can be proven to be saddles (:class:`EndEvidence`).
         refit: solve for the last layer at every place of a finished path, and keep what that lowers: ends stay, and no height rises.
             Default: where :meth:`NetworkLoss.profiled` allows it, and there are no bounds.
         bounds: stay in this box ``[d 2]``; default: that of the minima.
@@ -218,7 +219,7 @@ def make_record(
         for column, evidence in zip((gradient_norm, lowest_eigenvalue, negative_eigenvalues), found, strict=True):
             column[used] = evidence
     evidence = (gradient_norm, lowest_eigenvalue, negative_eigenvalues)
-    return Paths(minima, pairs, points, values, heights, state.last_decrease, *evidence, height_tolerance, name_of(loss))
+    return Paths(minima, pairs, points, values, heights, state.last_decrease, *evidence, height_tolerance, name_of(loss), hessian_products)
 
 
 def checked_pairs(pairs: AnyArray | None, minima: Minima) -> Tensor:

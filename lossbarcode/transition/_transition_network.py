@@ -11,7 +11,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ..barcodes._graph import Graph
+from ..barcodes._read_off import read_off
 from ..barcodes._source import Source
+from ._evidence import categories, table_with_evidence
 from ._minima import Minima
 from ._minimax import minimax_heights
 
@@ -124,7 +126,36 @@ class TransitionNetwork(Source):
             "negative_eigenvalues": self.negative_eigenvalues,
         }
         table = pd.DataFrame({name: column.cpu().numpy() for name, column in columns.items()})
-        return table.assign(kind=pd.Categorical([kind.value for kind in self.kinds], categories=[kind.value for kind in PassKind]))
+        return table.assign(kind=categories(self.kinds, PassKind))
+
+    def bars_table(self) -> DataFrame:
+        """The bars as a ``pandas.DataFrame``, one row per bar, with what is known of both ends.
+
+        The columns are those of :meth:`Paths.bars_table` without ``last_decrease`` and ``quiet``, since there are no rounds;
+        ``saddle_evidence`` is the kind of the pass that ends the bar (:class:`PassKind`), and ``is_given`` tells which minima
+        were given: only for these something lower was looked for. An end is proven if it is a stationary saddle of index 1 by all eigenvalues.
+
+        Example:
+            >>> import torch, lossbarcode as lb
+            >>> camel = lb.functions.SixHumpCamel()
+            >>> minima = lb.find_minima(camel, lb.sample(camel, 64, dtype=torch.float64).points).deduplicate(1e-3)
+            >>> table = lb.transition_network(camel, minima).bars_table()
+            >>> print(table[["length", "minimum_reached", "saddle_evidence", "end_evidence"]][1:].round(2))
+               length  minimum_reached saddle_evidence end_evidence
+            1    1.03             True  index-1 saddle       proven
+            2    0.76             True  index-1 saddle       proven
+            3    0.76             True  index-1 saddle       proven
+            4    0.13             True  index-1 saddle       proven
+            5    0.13             True  index-1 saddle       proven
+        """
+        bars, kinds = read_off(self, stacklevel=2), self.kinds
+        index_1 = torch.tensor([kind is PassKind.INDEX_1 for kind in kinds], dtype=torch.bool, device=self.values.device)
+        proven = index_1 & (self.gradient_norm <= self.gradient_tolerance) & self.has_all_eigenvalues
+        evidence = [kinds[row] if row >= 0 else None for row in bars.saddle_row.tolist()]
+        of_bars = torch.cat([proven, proven.new_zeros(1)])[bars.saddle_row]  # the last is for the row -1 of bars without an end
+        table = table_with_evidence(bars, self.minima, of_bars)
+        given = torch.isin(bars.minimum_row, self.given_row).cpu().numpy()
+        return table.assign(saddle_evidence=categories(evidence, PassKind), is_given=given)
 
 
 def joining_levels(heights: Tensor, pairs: Tensor, rows: Tensor, count: int) -> Tensor:

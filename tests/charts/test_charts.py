@@ -465,24 +465,54 @@ def test_morse_map_says_how_many_lines_it_shows():
 
 def test_barcodes_side_by_side():
     table = pd.concat([bars_of([(0.0, 1.0), (0.5, 3.0)]).table().assign(depth=depth) for depth in (2, 4)], ignore_index=True)
-    table["both_ends_converged"] = [True, True, False, True, True, True]
-    table["minimum_converged"] = [True, True, True, True, True, True]
     assert "Sobol's" in drawn(lb.charts.barcodes(table.assign(depth="Sobol's"), "depth")).replace("&#39;", "'")
     chart = lb.charts.barcodes(table, "depth")
     svg = drawn(chart)
-    assert "6 bars; 1 not converged (hollow)" in svg
+    assert "6 bars<" in svg
     assert "depth" in svg
     rows = rows_of(chart, "position", "birth")
-    assert [(row["name"], row["birth"]) for row in rows if not row["both_ends_converged"]] == [("2", 0.5)]
-    assert all(row["minimum_converged"] for row in rows)
-    alone = table.drop(columns="minimum_converged")
-    assert drawn(lb.charts.barcodes(alone, "depth")).count('"white"') == svg.count('"white"') + 1  # its dot is hollow too
     for name, group in (("2", 0), ("4", 1)):
         own = [row for row in rows if row["name"] == name]
         assert all(group < row["position"] < group + 0.8 for row in own)
         assert sorted((row["birth"], row["death"]) for row in own if row["death"]) == [(0.0, 1.0), (0.5, 3.0)]
     lowest = min(row["birth"] for row in rows)
     assert [row["birth"] for row in rows if row["death"] is None] == [lowest] * 2
+
+
+MARKS = {"minimum": "#0072B2", "proven": "#D55E00", "bounded on both sides": "#F2BF99", "never ends": "#5A5A5A"}  # all others are hollow
+HOLLOW = ["minimum not reached", "bounded above", "unknown"]
+
+
+def fills_of(svg):
+    """How often each colour fills a mark of the drawing; the strokes of the legend are thicker."""
+    marks = [mark for mark in ElementTree.fromstring(svg).iter(f"{SVG}path") if mark.get("stroke-width") == "1" and mark.get("fill")]
+    return pd.Series([mark.get("fill") for mark in marks]).value_counts().to_dict()
+
+
+def test_only_proven_ends_are_drawn_full():
+    bars = bars_of([(0.25, 1.0), (0.5, 3.0), (0.75, 2.0)], [0.0, 0.9])
+    table = bars.table().assign(loss="one", minimum_reached=[True, True, False, True, True])
+    table["end_evidence"] = [None, "proven", "bounded above", "bounded on both sides", "unknown"]
+    chart = lb.charts.barcodes(table, "loss")
+    svg = drawn(chart)
+    assert "5 bars; 1 of 4 ends proven; 1 minimum not reached" in svg
+    for name in [*MARKS, *HOLLOW]:
+        assert f">{name}<" in svg  # in the legend
+    found = fills_of(svg)
+    expected = {MARKS["minimum"]: 4, MARKS["proven"]: 1, MARKS["bounded on both sides"]: 1, MARKS["never ends"]: 1, "white": 3}
+    assert found == expected
+    quiet = table.assign(quiet=True, saddle_evidence="index-1 saddle (numerical)")  # neither changes a mark
+    assert fills_of(drawn(lb.charts.barcodes(quiet, "loss"))) == found
+    bounds = drawn(lb.charts.barcodes(table[table["end_evidence"] == "bounded above"], "loss"))
+    assert "1 bar; 0 of 1 end proven; 1 minimum not reached" in bounds
+    assert ">proven<" not in bounds  # the legend lists what is drawn
+
+
+def test_ends_of_which_nothing_is_said_are_full():
+    """As of samples: how exact such bars are is no property of single ends."""
+    svg = drawn(lb.charts.barcodes(bars_of([(0.5, 3.0)]).table().assign(loss="one"), "loss"))
+    assert fills_of(svg) == {MARKS["minimum"]: 2, MARKS["proven"]: 1, MARKS["never ends"]: 1}
+    assert [f">{name}<" in svg for name in ("minimum", "saddle", "never ends", "proven")] == [True, True, True, False]
 
 
 def test_barcodes_say_what_they_leave_out():

@@ -126,7 +126,7 @@ def small_module():
 
 def assert_same_rows(found, expected):
     """Rows of a table have texts where a record has categories."""
-    pd.testing.assert_frame_equal(*(rows.astype({"saddle_evidence": object}) for rows in (found, expected)))
+    pd.testing.assert_frame_equal(*(rows.astype({"saddle_evidence": object, "end_evidence": object}) for rows in (found, expected)))
 
 
 def test_bars_of_a_network_are_those_of_its_steps(tmp_path):
@@ -170,8 +170,8 @@ def test_tolerances_of_a_network_depend_on_its_precision():
     ]
     (double, single, stopped) = (max(row["gradient_norm"] for row in bars) for bars in rows)
     assert double <= 1e-4 < single <= 1e-2 < stopped
-    assert all(row["minimum_converged"] for row in rows[0] + rows[1])
-    assert not any(row["minimum_converged"] for row in rows[2])
+    assert all(row["minimum_reached"] for row in rows[0] + rows[1])
+    assert not any(row["minimum_reached"] for row in rows[2])
 
 
 def test_bars_of_classes_are_those_of_their_paths():
@@ -239,8 +239,9 @@ BARS = pd.DataFrame(
         "birth": [0.1, 0.2, 0.4, 0.3, 0.5],
         "death": [float("inf"), 0.5, 0.6, float("nan"), 0.6],
         "gradient_norm": [1e-7, 1e-6, 1e-8, 1e-5, 1e-4],
-        "minimum_converged": [True, True, True, True, False],
-        "both_ends_converged": [False, True, False, False, False],
+        "minimum_reached": [True, True, True, True, False],
+        "quiet": [False, True, False, False, None],  # older tables do not tell it where the minimum was not reached
+        "end_evidence": [None, "proven", "bounded above", None, "bounded above"],
         "parameters": 7,
     }
 )
@@ -251,8 +252,9 @@ def test_runs_are_summarised():
     expected = {"seed": [0, 1], "minima": [3, 2], "birth": [0.2, 0.4], "death": [0.55, 0.6], "length": [0.25, 0.1], "longest": [0.3, 0.1]}
     expected |= {
         "to_score": [0.25, 0.05],
-        "minimum_converged": [1, 0],
-        "both_ends_converged": [0.5, 0],
+        "minimum_reached": [1, 0],
+        "quiet": [0.5, float("nan")],
+        "proven": [0.5, 0],
         "max_gradient_norm": [1e-6, 1e-4],
         "parameters": [7, 7],
     }
@@ -293,7 +295,7 @@ def test_rank_correlation_is_that_inside_runs():
 
 def test_a_score_of_a_run_is_that_of_its_barcode():
     bars = lb.barcode(lb.from_grid([2.0, 0.0, 3.0, 1.0, 4.0, 0.5, 1.25]))
-    table = bars.table().assign(gradient_norm=0.0, minimum_converged=True, both_ends_converged=True, parameters=1, seed=0)
+    table = bars.table().assign(gradient_norm=0.0, minimum_reached=True, quiet=True, end_evidence="bounded above", parameters=1, seed=0)
     assert study.summarise_runs(table, ["seed"])["to_score"].tolist() == [lb.obstruction_score(bars)]
 
 

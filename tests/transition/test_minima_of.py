@@ -89,7 +89,7 @@ def test_converged_tells_the_truth():
     assert again.converged.all()
     assert (again.values < minima.values).all()
     table = lb.connect(LOSS, minima, max_rounds=1).bars_table()
-    assert not table["both_ends_converged"].any()
+    assert not table["minimum_reached"].any()
 
 
 def test_a_network_in_single_precision_and_a_loss_in_double():
