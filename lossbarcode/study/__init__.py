@@ -7,6 +7,7 @@ verdicts on claims. ``import lossbarcode`` does not load this room: the package 
 from ._auto_neb import heights_by_auto_neb
 from ._costs import published_cost
 from ._counted import Counted
+from ._escape_bars import escape_bars
 from ._jobs import run_jobs
 from ._network_bars import class_bars, copy_invariants, evenly_spaced, network_bars
 from ._published_descent import descend_as_published, heights_as_published
@@ -19,6 +20,7 @@ __all__ = [
     "class_bars",
     "copy_invariants",
     "descend_as_published",
+    "escape_bars",
     "evenly_spaced",
     "heights_as_published",
     "heights_by_auto_neb",

@@ -39,7 +39,7 @@ def connect(
     height_tolerance: float | None = None,
     adaptive: bool = True,
     hessian_products: int = 20,
-    refit: bool = False,
+    refit: bool | None = None,
     bounds: AnyArray | None = None,
     periodic: bool | Sequence[bool] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
@@ -61,8 +61,8 @@ def connect(
             last decrease). That is a guess: the barcode is the same up to the tolerance where paths converge; where rounds end before
             that, it can be higher than with all paths at full effort.
         hessian_products: products with the Hessian spent on each highest point that the barcode uses; 0: none.
-        refit: solve for the last layer at every place of a finished path (:meth:`NetworkLoss.profiled`), and keep what that lowers: ends
-            stay, and no height rises. Only without bounds.
+        refit: solve for the last layer at every place of a finished path, and keep what that lowers: ends stay, and no height rises.
+            Default: where :meth:`NetworkLoss.profiled` allows it, and there are no bounds.
         bounds: stay in this box ``[d 2]``; default: that of the minima.
         periodic: which axes are periodic, with the width of the box as the period; one answer for all or one per axis; default: those of
             the minima, or ``loss.periodic``. A path leads to the nearest image of its other end, so its images may lie outside the box; a
@@ -114,7 +114,7 @@ def connect(
     check_memory(need, minima.points.device, f"{len(pairs):,} paths", "join fewer pairs, or take fewer images or rounds")
     bounds, around = (minima.bounds if bounds is None else bounds), (minima.periodic if periodic is None else periodic)
     box, axes, faces = box_of_points(loss, bounds, around, minima.points)
-    profiled = checked_refit(loss, box) if refit else None
+    profiled = checked_refit(loss, box) if refit else refit_if_possible(loss, box) if refit is None else None
     check_rows_independent(loss, minima.points)
     check_up_to_date(loss, minima)
     ends = minima.points[pairs]
@@ -163,10 +163,18 @@ def check_up_to_date(loss: Loss, minima: Minima) -> None:
 def checked_refit(loss: Loss, box: Bounds | None) -> ProfiledLoss:
     """The loss without its last layer, if it has one that can be solved for anywhere."""
     if not isinstance(loss, NetworkLoss):
-        raise ValueError(f"refit: expected the loss of a network, by lb.networks.network_loss, got {name_of(loss)}; pass refit=False")
+        raise ValueError(f"refit: expected the loss of a network, by lb.networks.network_loss, got {name_of(loss)}; leave refit out")
     if box is not None:
-        raise ValueError("refit: expected no bounds, got a box, which the best last layer may leave; pass refit=False, or no bounds")
+        raise ValueError("refit: expected no bounds, got a box, which the best last layer may leave; leave refit or bounds out")
     return loss.profiled()
+
+
+def refit_if_possible(loss: Loss, box: Bounds | None) -> ProfiledLoss | None:
+    """The same, or None."""
+    try:
+        return checked_refit(loss, box)
+    except ValueError:
+        return None
 
 
 def refit_last_layers(loss: Loss, profiled: ProfiledLoss, state: StringState, pairs: Tensor, height_tolerance: float) -> None:

@@ -72,6 +72,12 @@ class DescentState:
         stuck, idle = torch.zeros_like(values, dtype=torch.bool), torch.zeros_like(values)
         return cls(points, values, gradient, history, history.clone(), stuck, idle, gradient.norm(dim=1), stuck.clone())
 
+    @classmethod
+    def joined(cls, parts: list[DescentState]) -> DescentState:
+        """Points of several states side by side."""
+        names = [name for name, _ in parts[0]._columns()]
+        return cls(**{name: torch.cat([getattr(part, name) for part in parts], int(name in HISTORIES)) for name in names})
+
     def select(self, rows: Rows) -> DescentState:
         """A copy of some rows."""
         columns = {name: column[:, rows] if name in HISTORIES else column[rows] for name, column in self._columns()}

@@ -13,14 +13,17 @@ from torch import Tensor
 
 from .._support.checks import check_count
 from .._support.machine import check_memory
-from .._support.types import AnyArray
+from .._support.types import AnyArray, Rows
 from ..losses._boxes import box_of_points
+from ..losses._derivatives import MAX_HESSIAN_PARAMETERS
 from ..losses._protocols import Loss, check_rows_independent, name_of
 from ._checkpoints import Checkpoint, drive
 from ._connect import check_up_to_date
-from ._flood import BUDGET, Flood, FloodState, Options, begin, floats_per_search, flood_on, next_searches
+from ._flood import deaths_of, flood_on, next_searches
+from ._flood_state import BUDGET, Flood, FloodState, Options, begin, floats_per_search
 from ._minima import Minima
-from ._transition_network import TransitionNetwork
+from ._saddles import look_at
+from ._transition_network import TransitionNetwork, joining_levels
 
 
 def transition_network(
@@ -59,8 +62,8 @@ def transition_network(
         sweeps: the most sets of directions.
         max_rounds: the most rounds; in one round each given minimum has at most one minimum searched.
         max_cycles: the most steps up of a search.
-        first_climb: how far above a given minimum searches lead at first, in the unit of the loss; eight times as far if nothing lower is
-            found; default: as far as they come.
+        first_climb: how far above a given minimum searches lead at first, in the unit of the loss; eight times as far whenever nothing
+            lower is found; default: as high as ``max_step`` leads along the stiffest of the modes.
         max_step: longest step, in the unit of the points; default: a twentieth of the mean width of the box, or a hundredth of one plus
             the mean length of the minima. Steps get shorter where curvatures change.
         gradient_tolerance: length of the gradient below which minima and saddles are finished.
@@ -68,7 +71,8 @@ def transition_network(
         min_distance: places closer than this whose losses are equal (up to 1e-10 and rounding) are one minimum, or one saddle.
         features: what to compare instead of points, ``[n d] -> [n m]``, the same for symmetric copies, which then are one minimum.
         hessian_products: products with the Hessian spent on the index of each saddle, and on the lowest eigenvalue of each minimum; with
-            as many as parameters, they are exact.
+            as many as parameters, they are exact. Of at most 3,000 parameters all eigenvalues are computed in the end for the passes over
+            which given minima are left, and for these minima.
         bounds: stay in this box ``[d 2]``; default: that of the minima.
         periodic: which axes are periodic, with the width of the box as the period; one answer for all or one per axis; default: those of
             the minima, or ``loss.periodic``.
@@ -94,9 +98,9 @@ def transition_network(
         >>> import torch, lossbarcode as lb
         >>> camel = lb.functions.SixHumpCamel()
         >>> minima = lb.find_minima(camel, lb.sample(camel, 64, dtype=torch.float64).points).deduplicate(1e-3)
-        >>> network = lb.transition_network(camel, minima[:3])  # the other three are found
+        >>> network = lb.transition_network(camel, minima[:3])  # two more are found on the way
         >>> network
-        TransitionNetwork(6 minima, 6 passes; SixHumpCamel)
+        TransitionNetwork(5 minima, 4 passes; SixHumpCamel)
         >>> network.deaths().sort().values.round(decimals=6) + 0
         tensor([0.0000, 0.5437,    inf], dtype=torch.float64)
         >>> {kind.value for kind in network.kinds}
@@ -126,9 +130,8 @@ def transition_network(
     if max_step is None:
         norm = minima.points.norm(dim=1).mean()
         max_step = 0.01 * (1 + float(norm)) if box is None else 0.05 * float((box[:, 1] - box[:, 0]).mean())
-    climb = torch.inf if first_climb is None else first_climb
     options = Options(
-        modes, sweeps, max_rounds, max_cycles, climb, max_step, gradient_tolerance, max_steps, min_distance, hessian_products, seed
+        modes, sweeps, max_rounds, max_cycles, first_climb, max_step, gradient_tolerance, max_steps, min_distance, hessian_products, seed
     )
     one = 2 * modes * floats_per_search(minima.points.shape[1])
     need = max(one, min(one * len(minima), BUDGET)) * minima.points.element_size()
@@ -144,8 +147,18 @@ def transition_network(
 
 
 def make_record(flood: Flood, state: FloodState) -> TransitionNetwork:
-    """The record."""
+    """The record, with all eigenvalues of the passes that end bars, and of the minima that these are of, if they are not too many."""
     options = flood.options
+    n_parameters = state.points.shape[1]
+    exact = options.hessian_products >= n_parameters
+    has_all_eigenvalues = torch.full_like(state.over_a_top, exact, dtype=torch.bool)
+    if not exact and n_parameters <= MAX_HESSIAN_PARAMETERS:
+        deaths, _ = deaths_of(state)
+        ends = torch.isin(state.heights, deaths).nonzero().squeeze(1)
+        _, lowest, negative = look_at(flood.loss, state.saddles[ends], flood.faces, products=n_parameters)
+        state.saddle_lowest[ends], state.negative[ends], has_all_eigenvalues[ends] = lowest, negative, True
+        given = state.given_row.unique()
+        state.lowest_eigenvalue[given] = look_at(flood.loss, state.points[given], flood.faces, products=n_parameters).lowest_eigenvalue
     catalogue = Minima(
         state.points,
         state.values,
@@ -156,18 +169,30 @@ def make_record(flood: Flood, state: FloodState) -> TransitionNetwork:
         periodic=flood.axes,
         name=name_of(flood.loss),
     )
-    *_, finished = next_searches(state, options.first_climb)
+    *_, finished = next_searches(state)
+    rows = passes_that_count(state)
     return TransitionNetwork(
         catalogue,
         state.given_row,
-        state.saddles,
-        state.heights,
-        state.saddle_gradient,
-        state.saddle_lowest,
-        state.negative,
-        state.pairs,
-        state.over_a_top.bool(),
+        state.saddles[rows],
+        state.heights[rows],
+        state.saddle_gradient[rows],
+        state.saddle_lowest[rows],
+        state.negative[rows],
+        has_all_eigenvalues[rows],
+        state.pairs[rows],
+        state.over_a_top[rows].bool(),
         finished,
         options.gradient_tolerance,
         name_of(flood.loss),
     )
+
+
+def passes_that_count(state: FloodState) -> Rows:
+    """All saddles, and those ways over a top that nothing lower has replaced since."""
+    tops, saddles = state.over_a_top.nonzero().squeeze(1), (state.over_a_top == 0).nonzero().squeeze(1)
+    if not len(tops):
+        return saddles
+    levels = joining_levels(state.heights, state.pairs, state.pairs[tops, 0], len(state.values))
+    lowest = levels.gather(1, state.pairs[tops, 1:]).squeeze(1)
+    return torch.cat([saddles, tops[state.heights[tops] <= lowest]]).sort().values

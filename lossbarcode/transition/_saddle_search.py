@@ -26,7 +26,7 @@ FEW_PRODUCTS, MANY_PRODUCTS = 4, 40  # with the Hessian, for a mode that is foll
 REFRESH = 8  # cycles; without it the mode that is followed may be the wrong one for good
 RELAXATIONS = 12  # most quasi-Newton steps in a cycle
 FIRST_STEP = 1 / 16  # share of the longest step with which a search leaves its minimum
-MISFIT = 0.5  # of the slope after a step up, as a share of what the stiffest curvature known would make: more, and the step is refused
+MISFIT = 0.2  # of the slope after a step up, as a share of what the stiffest curvature known would make: more, and the step is refused
 SHORTEST = 1e-9  # share of the longest step; a step that must be shorter leads nowhere
 ALIKE = 0.9  # cosine of the angle between modes of two cycles from which they count as one mode
 PROBES = 4  # places on the chord of a cycle whose losses are looked at
@@ -61,6 +61,7 @@ class SearchState:
         top_values: loss there ``[n]``.
         top_before, top_after: ends of the chord that it lies on ``[n d]``.
         outcome: an :class:`Outcome` each ``[n]``.
+        origin: row of the minimum that they come from ``[n]``.
         n_cycles: cycles that are done.
     """
 
@@ -79,11 +80,22 @@ class SearchState:
     top_before: Points
     top_after: Points
     outcome: Rows
+    origin: Rows
     n_cycles: int = 0
 
     @classmethod
     def begin(
-        cls, loss: Loss, points: Points, directions: Points, floor: Values, ceiling: Values, longest: float, *, leaving: bool, fixed: Tensor
+        cls,
+        loss: Loss,
+        points: Points,
+        directions: Points,
+        floor: Values,
+        ceiling: Values,
+        longest: float,
+        *,
+        leaving: bool,
+        fixed: Tensor,
+        origin: Rows,
     ) -> SearchState:
         """At points ``[n d]``, which are minima that are to be left along the directions ``[n d]``, or tops of paths."""
         place = DescentState.begin(loss, points.clone())
@@ -104,7 +116,25 @@ class SearchState:
             top_before=points.clone(),
             top_after=points.clone(),
             outcome=torch.full_like(zero, Outcome.SEARCHING, dtype=torch.int64),
+            origin=origin,
         )
+
+    @classmethod
+    def resume(cls, loss: Loss, columns: dict[str, Tensor]) -> SearchState:
+        """Go on from what :meth:`set_aside` kept; quasi-Newton steps begin without a history."""
+        columns = dict(columns)
+        place = DescentState.begin(loss, columns.pop("points"))
+        return cls(place, **columns | {"outcome": torch.zeros_like(columns["outcome"])})
+
+    def set_aside(self) -> dict[str, Tensor]:
+        """All columns but histories, by name: a small part of what a running search holds."""
+        return {"points": self.place.points, **dict(self._columns())}
+
+    @classmethod
+    def joined(cls, parts: list[SearchState]) -> SearchState:
+        """Searches of several states side by side."""
+        columns = {name: torch.cat([getattr(part, name) for part in parts]) for name, _ in parts[0]._columns()}
+        return cls(DescentState.joined([part.place for part in parts]), **columns)
 
     def select(self, rows: Rows) -> SearchState:
         """A copy of some rows."""

@@ -23,7 +23,7 @@ class PassKind(str, Enum):
     """What is known of a pass.
 
     ``INDEX_1``: a stationary point at which exactly one negative eigenvalue was found, and descents to both sides of it that stay below
-    it. If there were fewer products with the Hessian than parameters, that it has no more of them is evidence, not proof.
+    it. That it has no more of them is evidence only, except where all eigenvalues were computed.
     ``OVER_A_TOP``: an explicit way over a place that is not stationary, which bounds the pass from above. ``PATH_BOUND``: a stationary
     point with another number of negative eigenvalues; the way over it is explicit, and bounds the pass from above.
     """
@@ -46,8 +46,8 @@ class TransitionNetwork(Source):
         values: loss there ``[s]``.
         gradient_norm: length of the gradient there ``[s]``.
         lowest_eigenvalue: lowest eigenvalue of the Hessian that was found there ``[s]``.
-        negative_eigenvalues: number of negative eigenvalues that were found there ``[s]``, a lower bound on the Morse index; the index
-            itself if there were as many products with the Hessian as parameters.
+        negative_eigenvalues: number of negative eigenvalues that were found there ``[s]``, a lower bound on the Morse index.
+        has_all_eigenvalues: where all eigenvalues were computed, so that this number is the Morse index ``[s]``.
         pairs: rows of the two minima that each joins ``[s 2]``; twice the same row: both descents from it end in one minimum.
         over_a_top: which are the highest places of searches that came down on the other side without a saddle ``[s]``.
         is_finished: for each given minimum, whether all searches of the last sweep that could lower its death were done before a budget
@@ -63,6 +63,7 @@ class TransitionNetwork(Source):
     gradient_norm: Float[Tensor, " s"]
     lowest_eigenvalue: Float[Tensor, " s"]
     negative_eigenvalues: Int[Tensor, " s"]
+    has_all_eigenvalues: Bool[Tensor, " s"]
     pairs: Int[Tensor, "s 2"]
     over_a_top: Bool[Tensor, " s"]
     is_finished: Bool[Tensor, " g"]

@@ -104,7 +104,8 @@ def test_ritz_pairs_of_a_repeated_eigenvalue_are_orthonormal():
 def search_from(loss, points, directions, ceiling=math.inf, longest=0.1, **options):
     values = loss(points)
     fixed = torch.zeros(len(points), dtype=torch.bool)
-    state = SearchState.begin(loss, points, directions, values, torch.full_like(values, ceiling), longest, leaving=True, fixed=fixed)
+    ceilings, origin = torch.full_like(values, ceiling), torch.arange(len(values))
+    state = SearchState.begin(loss, points, directions, values, ceilings, longest, leaving=True, fixed=fixed, origin=origin)
     for _ in search_upwards(loss, state, longest, 1e-8, 100, None):
         pass
     return state
@@ -263,7 +264,8 @@ def test_a_kink_bounds_from_above():
 def test_copies_are_one_minimum_where_features_say_so():
     """The camel is the same at -x: three classes, and a saddle between two copies joins a class with itself."""
     minima, _ = inner_minima(CAMEL)
-    network = network_of(CAMEL, minima, features=lambda x: torch.stack([x[:, 0].square(), x[:, 0] * x[:, 1], x[:, 1].square()], 1))
+    copies = {"features": lambda x: torch.stack([x[:, 0].square(), x[:, 0] * x[:, 1], x[:, 1].square()], 1), "first_climb": torch.inf}
+    network = network_of(CAMEL, minima, **copies)
     bars = lb.barcode(network)
     assert len(network.minima) == len(bars) == 3
     torch.testing.assert_close(bars.birth, bars_of(CAMEL, minima).birth[::2])

@@ -33,6 +33,17 @@ def test_heights_are_losses_on_the_refitted_path(both):
     torch.testing.assert_close(after.values.amax(1), after.heights)
 
 
+def test_it_is_the_default_where_it_is_possible(both):
+    loss, before, after = both
+    minima = before.minima
+    assert torch.equal(lb.connect(loss, minima, max_rounds=1).heights, after.heights)
+
+    def plain(points):
+        return loss(points)
+
+    assert torch.equal(lb.connect(plain, minima, max_rounds=1).heights, before.heights)
+
+
 BAD = {
     "no network": (
         lambda: lb.connect(lambda x: x.square().sum(1), lb.Minima(torch.eye(2), torch.ones(2), torch.zeros(2)), refit=True),
