@@ -22,11 +22,11 @@ def escape_bars(loss: NetworkLoss, minima: Minima, **options: Any) -> list[dict[
 
     Returns:
         One row per given minimum, in their order: ``minimum`` (its row), ``gradient_norm``, ``lowest_eigenvalue``, ``birth``, ``death``
-        (to anything lower; inf: nothing lower was reached), ``death_within`` (to a lower one of the given; inf: none was reached);
-        of the highest place on the way ``pass_gradient_norm``, ``pass_lowest_eigenvalue``, ``pass_negative_eigenvalues``,
-        ``pass_has_all_eigenvalues`` and ``pass_kind`` (missing without a death); and in every row ``lower_known`` (how many of the minima
-        that are known now are lower than it), ``known`` (how many there are), ``passes``, ``gradients`` (work, as :class:`Counted` counts
-        it), ``finished`` (whether the search for it ended by itself).
+        (to anything lower; inf: nothing lower was reached), ``length`` (their difference, which is lost where a table rounds both),
+        ``death_within`` (to a lower one of the given; inf: none was reached). Of the highest place on the way: ``pass_gradient_norm``,
+        ``pass_lowest_eigenvalue``, ``pass_negative_eigenvalues``, ``pass_has_all_eigenvalues``, ``pass_kind`` (missing without a death).
+        And ``lower_known`` (how many of the minima that are known now are lower than it), ``known`` (how many there are), ``passes``,
+        ``gradients`` (work, as :class:`Counted` counts it), ``finished`` (whether the search for it ended by itself).
 
     Example:
         >>> import torch, lossbarcode as lb
@@ -52,6 +52,7 @@ def escape_bars(loss: NetworkLoss, minima: Minima, **options: Any) -> list[dict[
             "lowest_eigenvalue": float(network.minima.lowest_eigenvalue[known]),  # pyright: ignore[reportOptionalSubscript]
             "birth": float(births[row]),
             "death": float(deaths[row]),
+            "length": float(deaths[row] - births[row]),
             "death_within": float(within[row]),
             **pass_columns(network, float(deaths[row])),
             "lower_known": int(lower[row]),

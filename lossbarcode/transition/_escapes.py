@@ -52,8 +52,12 @@ def transition_network(
     Unlike paths between given minima (:func:`connect`), the passes lead to anything lower, and where nothing fails they are stationary
     points; ``kinds`` tells which are. The minima are polished first. Searches leave a minimum along both signs of its softest modes and
     follow the mode to a saddle; then descents lead from it to both sides. Those minima are searched next that are reached over the lowest
-    passes, as long as these are below the lowest known way to something lower. Then come the next modes, and random soft directions, until
-    two sweeps in a row change no death.
+    passes, as long as these are below the lowest known way to something lower; searches that rise above what is of use wait, and go on
+    when nothing lower is left to do. Then come the next modes, and random soft directions, until two sweeps in a row change no death.
+
+    Only the given minima are searched until something lower is reached. Those found on the way are in ``minima``, too, with passes that may
+    be far from the lowest ones out of them. Directions without curvature, such as translations and rotations of a cluster of atoms, are
+    symmetries: no search begins along them, and ``features`` should not depend on them.
 
     Args:
         loss: the loss of the minima, twice differentiable; only products with its Hessian are taken.

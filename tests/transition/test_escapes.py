@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import lossbarcode as lb
+from lossbarcode import study
 from lossbarcode.transition import _flood
 from lossbarcode.transition._descent import DescentState
 from lossbarcode.transition._saddle_search import Outcome, SearchState, search_upwards
@@ -204,6 +205,31 @@ def test_a_minimum_dies_at_what_was_not_given():
 def test_a_first_climb_that_is_too_low_grows():
     minima, exact = inner_minima(CAMEL)
     assert farthest(exact, bars_of(CAMEL, minima, first_climb=1e-3)) < 1e-8
+
+
+def test_searches_that_met_a_low_ceiling_go_on_from_there():
+    """Ceilings rise eight times as far whenever nothing lower is found; what was climbed before is not climbed again."""
+    minima = found_minima(wells)
+    far, near = ({"gradients": 0, "network": None} for _ in range(2))
+    for found, first_climb in ((far, math.inf), (near, 1e-3)):
+        counted = study.Counted(wells)
+        found["network"] = network_of(counted, minima, first_climb=first_climb)
+        found["gradients"] = counted.gradients
+    torch.testing.assert_close(near["network"].deaths(), far["network"].deaths(), rtol=0, atol=1e-9)
+    assert near["gradients"] < 1.3 * far["gradients"]
+
+
+def test_all_eigenvalues_are_computed_where_bars_end():
+    """With one product per saddle little is known of it; where a bar ends the whole Hessian is taken in the end."""
+    minima = found_minima(wells)
+    network = network_of(wells, minima, hessian_products=1)
+    deaths = network.deaths()
+    ends = torch.isin(network.values, deaths[deaths.isfinite()])
+    assert network.has_all_eigenvalues[ends].all()
+    exact = torch.stack([torch.autograd.functional.hessian(lambda x: wells(x[None])[0], point) for point in network.points[ends]])
+    eigenvalues = torch.linalg.eigvalsh(exact)
+    torch.testing.assert_close(network.lowest_eigenvalue[ends], eigenvalues[:, 0])
+    assert torch.equal(network.negative_eigenvalues[ends], (eigenvalues < 0).sum(1))
 
 
 def test_bars_of_a_sum_have_the_passes_of_its_parts():
