@@ -734,3 +734,21 @@ def test_a_bar_of_paths_was_more_than_three_times_too_long():
     assert ((path["death"] - path["birth"]) / (exact - path["birth"]) > 3).all()
     assert path["quiet"].all()
     assert (path["end_evidence"] == "bounded above").all()
+
+
+def test_at_equal_work_connect_bounds_the_bars_lower_than_the_other_rules_for_paths():
+    """Its median length is less than half of that of any other rule for paths that had about as much work, or more."""
+    work = table("06_work.csv")
+    paths = work[work["deaths"] == "within the sample"]
+    strings, others = (paths[same] for same in (paths["method"] == "strings", paths["method"].isin(["as published", "AutoNEB"])))
+    assert (strings["bars"] == 5).all()
+    assert (others["bars"] == 5).all()
+    for row in others.itertuples():
+        assert strings[strings["gradients"] <= 1.05 * row.gradients]["median_length"].min() < row.median_length / 2
+
+
+def test_an_escape_ended_one_bar_at_a_length_smaller_by_orders_of_magnitude_than_medians_by_paths():
+    work = table("06_work.csv")
+    (escape,) = work[work["deaths"] == "anything lower"].itertuples()
+    assert (escape.bars, escape.without_end) == (1, 5)
+    assert escape.median_length < work[work["method"] != "escapes"]["median_length"].min() / 100

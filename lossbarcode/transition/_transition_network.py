@@ -132,8 +132,8 @@ class TransitionNetwork(Source):
         """The bars as a ``pandas.DataFrame``, one row per bar, with what is known of both ends.
 
         The columns are those of :meth:`Paths.bars_table` without ``last_decrease`` and ``quiet``, since there are no rounds;
-        ``saddle_evidence`` is the kind of the pass that ends the bar (:class:`PassKind`), and ``is_given`` tells which minima
-        were given: only for these something lower was looked for. An end is proven if it is a stationary saddle of index 1 by all eigenvalues.
+        ``saddle_evidence`` is the kind of the pass that ends the bar (:class:`PassKind`), and ``is_given`` tells which minima were given:
+        only for these something lower was looked for. An end is proven if it is a stationary saddle of index 1 by all eigenvalues.
 
         Example:
             >>> import torch, lossbarcode as lb
