@@ -154,7 +154,7 @@ def test_bars_are_those_of_the_morse_complex(loss):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("loss", [F.Wavy(1), F.Wavy(2), F.Schwefel26(2), F.Schwefel26(3), F.VenterSobieski()], ids=str)
+@pytest.mark.parametrize("loss", [F.Wavy(1), F.Wavy(2), F.Wavy(3), F.Schwefel26(2), F.Schwefel26(3), F.VenterSobieski()], ids=str)
 def test_bars_of_many_minima_are_those_of_the_morse_complex(loss):
     minima, exact = inner_minima(loss)
     assert farthest(exact, bars_of(loss, minima)) < 1e-8
