@@ -9,7 +9,10 @@ import gudhi
 import gudhi.hera
 import numpy as np
 import torch
+from scipy.integrate import solve_ivp
 from scipy.optimize import minimize_scalar, root
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial.distance import pdist, squareform
 
 import lossbarcode as lb
 
@@ -180,3 +183,105 @@ def refined_bars(loss, side, far):
     ]
     rough = zip(bars.birth.tolist(), bars.death.tolist(), strict=True)
     return [(*fine, *coarse) for fine, coarse in zip(ends, rough, strict=True) if None not in fine]
+
+
+def cluster_derivatives(points):
+    """Energies 4 (r^-12 - r^-6), summed over pairs, of clusters of atoms ``[n 3N]``, their gradients and Hessians.
+
+    Shifts and turns change no energy. Here they get the curvature 1e4, and the rest of the Hessian is projected to right angles to them.
+    """
+    n, d = points.shape
+    atoms = points.reshape(n, -1, 3)
+    count = d // 3
+    apart = atoms[:, :, None] - atoms[:, None]
+    inverse = (1 - np.eye(count)) / (np.square(apart).sum(3) + np.eye(count))
+    energy = 2 * (inverse**6 - inverse**3).sum((1, 2))
+    first, second = 4 * (3 * inverse**4 - 6 * inverse**7), 4 * (42 * inverse**8 - 12 * inverse**5)  # by the squared distance
+    gradient = 2 * np.einsum("nij,nijk->nik", first, apart).reshape(n, d)
+    block = 4 * second[..., None, None] * apart[..., :, None] * apart[..., None, :] + 2 * first[..., None, None] * np.eye(3)
+    hessian = -block
+    hessian[:, range(count), range(count)] = block.sum(2)
+    hessian = hessian.transpose(0, 1, 3, 2, 4).reshape(n, d, d)
+    shifts = np.broadcast_to(np.tile(np.eye(3), count), (n, 3, d))
+    turns = np.stack([np.cross(axis, atoms - atoms.mean(1, keepdims=True)).reshape(n, d) for axis in np.eye(3)], 1)
+    null = np.linalg.qr(np.concatenate([shifts, turns], 1).transpose(0, 2, 1))[0]
+    null = null @ null.transpose(0, 2, 1)
+    return energy, gradient, (np.eye(d) - null) @ hessian @ (np.eye(d) - null) + 1e4 * null
+
+
+def stationary_clusters(points, index, steps=200):
+    """Where Newton steps along all eigenvectors end, up along the lowest (``index`` 1) or along none (0), if the Morse index is that."""
+    points, rows = points.copy(), np.arange(len(points))
+    for _ in range(steps):
+        _, gradient, hessian = cluster_derivatives(points[rows])
+        far = np.linalg.norm(gradient, axis=1) > 1e-11
+        rows, gradient, hessian = rows[far], gradient[far], hessian[far]
+        if not len(rows):
+            break
+        curvature, modes = np.linalg.eigh(hessian)
+        along = -np.einsum("nij,ni->nj", modes, gradient) / np.abs(curvature)
+        along[:, :index] *= -1
+        step = np.einsum("nij,nj->ni", modes, along)
+        points[rows] += step * np.minimum(1, 0.15 / np.linalg.norm(step, axis=1))[:, None]
+    _, gradient, hessian = cluster_derivatives(points)
+    return points[(np.linalg.norm(gradient, axis=1) < 1e-9) & ((np.linalg.eigvalsh(hessian) < 0).sum(1) == index)]
+
+
+def row_of_cluster(point, known):
+    """Which known cluster has the same sorted distances; one that is new is added to the list."""
+    shapes = np.array([np.sort(pdist(other.reshape(-1, 3))) for other in [*known, point]])
+    row = int((np.abs(shapes - shapes[-1]).max(1) < 1e-5).argmax())
+    if row == len(known):
+        known.append(point)
+    return row
+
+
+def cluster_network(count, rounds, seed):
+    """Minima of clusters of atoms and the passes of index 1 between them, by an exhaustive search.
+
+    Newton steps lead to saddles from minima whose atoms are shaken, a little and much, and from random clusters. From both sides of each
+    saddle the gradient flow, by a solver of stiff differential equations, leads to a minimum. Copies that differ by a shift, a turn, a
+    reflection or the numbers of the atoms are one. Clusters of which an atom has left are not kept.
+
+    Returns:
+        energies of minima, ascending ``[k]``, those of passes, ascending ``[s]``, the rows of minima that they join ``[s 2]``, and how
+        often each was found ``[s]``.
+    """
+    rng = np.random.default_rng(seed)
+
+    def downhill(_, point):
+        return -cluster_derivatives(point[None])[1][0]
+
+    def flow(points):
+        ways = [solve_ivp(downhill, (0, 100), point, method="LSODA", rtol=1e-8, atol=1e-10) for point in points]
+        return np.array([way.y[:, -1] for way in ways])
+
+    def whole(points):
+        """Those in which no atom is farther than 2 from the rest: the graph of short distances is connected."""
+        near = [squareform(pdist(point.reshape(-1, 3))) < 2 for point in points]
+        return [point for point, graph in zip(points, near, strict=True) if connected_components(graph)[0] == 1]
+
+    def draw(number):
+        points = 0.9 * rng.normal(size=(number, 3 * count))
+        for _ in range(200):
+            gradient = cluster_derivatives(points)[1]
+            points -= gradient * np.minimum(0.002, 0.1 / np.linalg.norm(gradient, axis=1, keepdims=True))
+        return points
+
+    minima, saddles, found, pairs = [], [], [], []
+    for point in whole(stationary_clusters(draw(100), 0)):
+        row_of_cluster(point, minima)
+    for _ in range(rounds):
+        shaken = np.array(minima)[rng.integers(len(minima), size=100)]
+        shaken += rng.choice([0.05, 0.1, 0.2, 0.3, 0.4], size=(100, 1)) * rng.normal(size=shaken.shape)
+        for point in whole(stationary_clusters(np.concatenate([shaken, draw(20)]), 1)):
+            row = row_of_cluster(point, saddles)
+            if row == len(found):
+                mode = np.linalg.eigh(cluster_derivatives(point[None])[2][0])[1][:, 0]
+                ends = stationary_clusters(flow([point + 0.01 * mode, point - 0.01 * mode]), 0)
+                pairs.append([row_of_cluster(end, minima) for end in ends])
+                found.append(0)
+            found[row] += 1
+    energies, heights = (cluster_derivatives(np.array(points))[0] for points in (minima, saddles))
+    order = heights.argsort()
+    return np.sort(energies), heights[order], energies.argsort().argsort()[np.array(pairs)[order]], np.array(found)[order]
