@@ -60,6 +60,16 @@ def test_the_lifted_point_has_the_same_loss_and_the_best_last_layer(full, points
     assert (full(others) <= full(nudged)).all()
 
 
+def test_no_points_have_no_losses(full):
+    for loss in (full, full.profiled()):
+        none = torch.empty(0, loss.n_parameters, dtype=loss.dtype)
+        assert loss(none).shape == (0,)
+        values, gradient = loss.value_and_gradient(none)
+        assert values.shape == (0,)
+        assert gradient.shape == none.shape
+        assert loss.hessian_product(none, none).shape == none.shape
+
+
 def last_layer_gradient(full, lifted):
     rows = torch.arange(full.n_parameters, dtype=full.dtype)[None]
     kept = full.profiled().restrict(rows)[0].long()

@@ -279,6 +279,8 @@ class NetworkLoss:
 
     def _losses(self, points: Points, batch: Batch | None) -> Values:
         """Losses on one batch, or the penalties if there is none."""
+        if not len(points):
+            return points.sum(1)
         return self.each(self._penalty if batch is None else self._loss, points, batch).to(self.dtype)
 
     def each(self, function: Callable[[Tensor, Any], Tensor], points: Points, batch: Batch | None) -> Tensor:

@@ -118,6 +118,8 @@ class ProfiledLoss:
         return dict(zip(self.full.vector.shapes, points.split(sizes, 1), strict=True))
 
     def _losses(self, points: Points, *, differentiable: bool) -> Values:
+        if not len(points):
+            return points.sum(1)
         features = self._features(points)
         with torch.no_grad():
             layer = self.criterion.solve(features)
