@@ -76,7 +76,8 @@ class DescentState:
     def joined(cls, parts: list[DescentState]) -> DescentState:
         """Points of several states side by side."""
         names = [name for name, _ in parts[0]._columns()]
-        return cls(**{name: torch.cat([getattr(part, name) for part in parts], int(name in HISTORIES)) for name in names})
+        columns = {name: torch.cat([getattr(part, name) for part in parts], int(name in HISTORIES)) for name in names}
+        return cls(**columns, n_steps=0)
 
     def select(self, rows: Rows) -> DescentState:
         """A copy of some rows."""

@@ -124,7 +124,7 @@ class SearchState:
         """Go on from what :meth:`set_aside` kept; quasi-Newton steps begin without a history."""
         columns = dict(columns)
         place = DescentState.begin(loss, columns.pop("points"))
-        return cls(place, **columns | {"outcome": torch.zeros_like(columns["outcome"])})
+        return cls(place, **columns | {"outcome": torch.zeros_like(columns["outcome"])}, n_cycles=0)
 
     def set_aside(self) -> dict[str, Tensor]:
         """All columns but histories, by name: a small part of what a running search holds."""
@@ -134,7 +134,7 @@ class SearchState:
     def joined(cls, parts: list[SearchState]) -> SearchState:
         """Searches of several states side by side."""
         columns = {name: torch.cat([getattr(part, name) for part in parts]) for name, _ in parts[0]._columns()}
-        return cls(DescentState.joined([part.place for part in parts]), **columns)
+        return cls(DescentState.joined([part.place for part in parts]), **columns, n_cycles=0)
 
     def select(self, rows: Rows) -> SearchState:
         """A copy of some rows."""
