@@ -6,7 +6,7 @@ many are missing) and ``_minima_of``; then ``_polylines`` and ``_strings`` (how 
 ``_connect`` and ``_paths``, ``_evidence`` (what is known of bars). ``_checkpoints`` drives both to their end.
 
 The lowest ways from minima to anything lower, :class:`TransitionNetwork`: ``_soft_modes``, ``_short_steps``, ``_saddle_search``,
-``_flood``, ``_escapes`` and ``_transition_network``.
+``_flood_state`` (the catalogue), ``_explore`` (one round), ``_flood`` (in which order), ``_escapes`` and ``_transition_network``.
 """
 
 from ._classes import Coverage
