@@ -309,7 +309,8 @@ share = finite["is_saddle"].mean()
 runs_there = len(by_escapes)
 print(f"{runs_there} runs, {len(finite)} bars that end; {share:.0%} of them end at a saddle of index 1, from all eigenvalues")
 print(f"TO-scores by paths are {compared['times too high'].min():.0f} to {compared['times too high'].max():,.0f} times as high")
-compared.style.format({"median length": "{:.1e}", "TO-score": "{:.1e}", "TO-score by paths": "{:.1e}", "times too high": "{:,.0f}"}).hide()
+FORMATS = {"median length": "{:.1e}", "TO-score": "{:.1e}", "TO-score by paths": "{:.1e}", "times too high": "{:,.0f}"}
+compared.assign(**{name: compared[name].map(form.format) for name, form in FORMATS.items()})
 
 # %% mystnb={"figure": {"caption": "TO-scores of the same networks by the number of layers: from relaxed paths between six networks (orange), and from escapes to anything lower (blue), one dot per repetition, on a logarithmic axis. Left and right: the two penalties. The rise with depth is a property of the paths.", "name": "fig-escapes"}}
 both = compared.melt(id_vars=RUN, value_vars=["TO-score by paths", "TO-score"], var_name="method", value_name="score")
