@@ -33,7 +33,7 @@ book: .venv/installed
 	$(BIN)/jupyter-book build . --warningiserror --keep-going
 
 test: lint
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical -p no:benchmark
 	$(BIN)/python -m pytest -o addopts= tests/package/test_package.py
 	$(BIN)/python -m pytest -o addopts= -p no:cacheprovider --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg notebooks
 # The outputs that were just checked are the book's; to execute all a second time would show nothing new.

@@ -23,7 +23,7 @@
 # {cite:t}`barannikov2020loss` do, reads the barcode off them, and then searches upwards from a minimum itself. It compares what the ways
 # of doing this cost and what they find. Every death is an upper bound unless more is said.
 #
-# **Time:** two minutes on two cores. The data, scikit-learn's handwritten digits, need no download.
+# **Time:** three minutes on two cores. The data, scikit-learn's handwritten digits, need no download.
 
 # %%
 import importlib.util
@@ -306,7 +306,7 @@ base = alt.Chart(drawn).encode(
 
 # %% [markdown]
 # At equal work `connect` bounds the bars lower than the other two rules for paths; what those reach with their published effort is not
-# shown. Escapes take more work, and find ways out that are lower by orders of magnitude. They answer the question that a bar asks; paths between six
+# shown. Escapes take more work, and their bars are more than ten times shorter than the best by paths. They answer the question that a bar asks; paths between six
 # trained networks answer another.
 
 # %% [markdown]

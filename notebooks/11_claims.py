@@ -24,7 +24,7 @@
 #
 # *Reproduced* means that the claim held in every repetition and setting that was tried, *not reproduced* that it held in none, and
 # *partly* that it held in some. *Inconclusive* means that the numbers do not decide it: here these are claims about how high bars of networks
-# are, where all that is known are upper bounds from paths, some of them a thousand times too high. The experiments use digits and generated text on two cores, not the papers' data on their GPUs. A claim
+# are, where all that is known are upper bounds from paths, and some bars by paths are a thousand times too long. The experiments use digits and generated text on two cores, not the papers' data on their GPUs. A claim
 # that is not reproduced here may still hold there; with internet access the notebooks run on the papers' data (each says how).
 #
 # Births of networks are losses at minima; deaths are upper bounds from paths. Where other verdicts below are about heights of bars of
@@ -194,7 +194,7 @@ claim(
 #
 # Births, deaths and TO-scores of fully connected networks on digits are counted separately, in every repetition and at every penalty
 # ({doc}`07_depth_and_width`). Births are losses at minima. Deaths by paths are upper bounds, and for fully connected networks of width 16
-# escapes found passes that are lower by orders of magnitude. So a trend of deaths or TO-scores by paths decides nothing: such claims are
+# escapes found bars that are shorter by orders of magnitude. So a trend of deaths or TO-scores by paths decides nothing: such claims are
 # *inconclusive*, whatever the trend.
 
 # %%
@@ -221,8 +221,8 @@ escapes = escapes[np.isfinite(escapes["length"])].groupby(["penalty", "layers", 
 pathwise = deep.set_index(["penalty", "layers", "seed"])["to_score"]
 ratio = (pathwise / escapes).dropna()
 heights("Barcodes and TO-scores get lower with depth", deep, "layers", "penalty", "07_depth_and_width",
-        "Births decrease. The increase of TO-scores by paths is withdrawn: escapes find passes so much lower that nothing of it is left. That TO-scores "
-        "fall instead is not shown by so few bars of one width.",
+        "Births decrease. The increase of TO-scores by paths is withdrawn: with two to four layers nothing of it is left by escapes (six and eight are not "
+        "searched yet). That TO-scores fall instead is not shown by so few runs of one width.",
         more=f"; by escapes TO-scores are {ratio.min():.0f} to {ratio.max():,.0f} times smaller ({len(ratio)} runs)")  # fmt: skip
 heights(
     "Barcodes and TO-scores get lower with width", wide, "width", "layers", "07_depth_and_width",

@@ -334,7 +334,8 @@ def test_at_least_four_of_five_escapes_end_at_a_saddle_by_all_eigenvalues(escape
 def test_escapes_leave_tens_to_a_thousand_times_less_of_scores_by_paths(escapes, deep):
     by_paths = deep.set_index(["penalty", "layers", "seed"])["to_score"]
     ratio = (by_paths / (escapes.groupby(["penalty", "layers", "seed"])["length"].sum() / 2)).dropna()
-    assert len(ratio) >= 5
+    assert len(ratio) == 5  # the pages say so
+    assert set(ratio.index.get_level_values("layers")) == {2, 3, 4}
     assert ratio.min() > 10
     assert ratio.max() > 1000
 
@@ -769,9 +770,10 @@ def test_at_equal_work_connect_bounds_the_bars_lower_than_the_other_rules_for_pa
         assert strings[strings["gradients"] <= 1.05 * row.gradients]["median_length"].min() < row.median_length / 2
 
 
-def test_escapes_take_more_work_and_find_ways_out_that_are_lower_by_orders_of_magnitude():
+def test_escapes_take_more_work_and_their_bars_are_more_than_ten_times_shorter():
     work = table("06_work.csv")
     paths, escapes = work[work["method"] != "escapes"], work[work["deaths"] == "anything lower"]
     best = escapes.loc[escapes["effort"].idxmax()]
-    assert best["bars"] >= 5
+    assert best["bars"] == 5
+    assert best["gradients"] > paths["gradients"].max()
     assert best["median_length"] < paths["median_length"].min() / 10

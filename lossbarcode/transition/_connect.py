@@ -115,7 +115,7 @@ def connect(
     check_memory(need, minima.points.device, f"{len(pairs):,} paths", "join fewer pairs, or take fewer images or rounds")
     bounds, around = (minima.bounds if bounds is None else bounds), (minima.periodic if periodic is None else periodic)
     box, axes, faces = box_of_points(loss, bounds, around, minima.points)
-    profiled = checked_refit(loss, box) if refit else refit_if_possible(loss, box) if refit is None else None
+    profiled = profiled_for_refit(loss, box, refit)
     check_rows_independent(loss, minima.points)
     check_up_to_date(loss, minima)
     ends = minima.points[pairs]
@@ -161,20 +161,23 @@ def check_up_to_date(loss: Loss, minima: Minima) -> None:
         )
 
 
-def checked_refit(loss: Loss, box: Bounds | None) -> ProfiledLoss:
-    """The loss without its last layer, if it has one that can be solved for anywhere."""
-    if not isinstance(loss, NetworkLoss):
-        raise ValueError(f"refit: expected the loss of a network, by lb.networks.network_loss, got {name_of(loss)}; leave refit out")
-    if box is not None:
-        raise ValueError("refit: expected no bounds, got a box, which the best last layer may leave; leave refit or bounds out")
-    return loss.profiled()
+def profiled_for_refit(loss: Loss, box: Bounds | None, refit: bool | None) -> ProfiledLoss | None:
+    """The loss without its last layer, if it has one that can be solved for anywhere; None if that is not wanted.
 
-
-def refit_if_possible(loss: Loss, box: Bounds | None) -> ProfiledLoss | None:
-    """The same, or None."""
+    Raises:
+        ValueError: if it is asked for, by True, but not possible; None takes it where it is possible.
+    """
+    if refit is False:
+        return None
     try:
-        return checked_refit(loss, box)
+        if not isinstance(loss, NetworkLoss):
+            raise ValueError(f"refit: expected the loss of a network, by lb.networks.network_loss, got {name_of(loss)}; leave refit out")
+        if box is not None:
+            raise ValueError("refit: expected no bounds, got a box, which the best last layer may leave; leave refit or bounds out")
+        return loss.profiled()
     except ValueError:
+        if refit:
+            raise
         return None
 
 

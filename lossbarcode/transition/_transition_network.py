@@ -82,7 +82,10 @@ class TransitionNetwork(Source):
 
     @property
     def graph(self) -> Graph:  # pyright: ignore[reportIncompatibleVariableOverride]  # a computed attribute is one, too
-        """All minima of the catalogue, joined by all passes; rows are those of ``minima`` and of ``points``."""
+        """All minima of the catalogue, joined by all passes; rows are those of ``minima`` and of ``points``.
+
+        Only ways out of the given minima were looked for; bars of others, which were met on the way, may end far too high.
+        """
         rows = (self.pairs[:, 0] != self.pairs[:, 1]).nonzero().squeeze(1)
         pairs = self.pairs[rows]
         # a saddle between two minima that are equal up to rounding may lie an ulp below one of them
